@@ -1,0 +1,1 @@
+"""Real PostgreSQL, NATS and Kubernetes control planes as child processes."""

@@ -1,0 +1,1 @@
+"""A thin asynchronous Kubernetes client: discovery, server-side apply, watches."""

@@ -1,0 +1,1 @@
+"""Connections: owns connections and their credentials; the only holder of cluster credentials."""

@@ -1,0 +1,1 @@
+"""Designs: owns designs, their versions and the runs that deploy them."""

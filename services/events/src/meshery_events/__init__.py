@@ -1,0 +1,1 @@
+"""Events: owns what happened: events, notifications and the audit log."""

@@ -1,0 +1,1 @@
+"""Identity: owns people, organisations, keys, workspaces and tokens; signs who is asking."""

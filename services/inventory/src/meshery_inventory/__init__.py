@@ -1,0 +1,1 @@
+"""Inventory: owns the live picture of every connected cluster."""

@@ -1,0 +1,1 @@
+"""Registry: owns models, components, relationships and policies."""
