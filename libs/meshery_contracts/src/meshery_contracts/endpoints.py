@@ -88,9 +88,7 @@ class Endpoint(Generic[RequestT, ReplyT]):
                 f"{self.subject!r} is no endpoint subject: write meshery.rpc.<service>.v<major>.<verb_noun>"
             )
         if not isinstance(self.key, (Key, Public, ServicesOnly)):
-            raise TypeError(
-                f"{self.subject}: name a permission key, public(reason) or services_only(…)"
-            )
+            raise TypeError(f"{self.subject}: name a permission key, public(reason) or services_only(…)")
         if isinstance(self.key, ServicesOnly) != (match[1] == "svc"):
             raise ValueError(f"{self.subject}: meshery.svc subjects and services_only go together")
 

@@ -47,9 +47,7 @@ class FieldProblem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    path: str = Field(
-        description="Where: a dotted path such as `components.3.configuration.spec.replicas`."
-    )
+    path: str = Field(description="Where: a dotted path such as `components.3.configuration.spec.replicas`.")
     message: str = Field(description="What is wrong there, and what was expected.")
 
 
@@ -60,9 +58,7 @@ class Problem(BaseModel):
 
     word: Word
     title: str = Field(description="One sentence: what is wrong.")
-    code: str = Field(
-        default="", description="A stable name for this very situation, e.g. `design_stale`."
-    )
+    code: str = Field(default="", description="A stable name for this very situation, e.g. `design_stale`.")
     detail: str = ""
     fields: tuple[FieldProblem, ...] = ()
     probable_cause: tuple[str, ...] = ()

@@ -51,21 +51,15 @@ class Key(Enum):
     IMPORT_DESIGN = _key(
         "cc040d21-3160-4a96-8efa-833487a234cd", "Designs", "Import Design", "UTWOP", local=True
     )
-    PUBLISH_DESIGN = _key(
-        "9e66bdec-4177-42f9-8cec-d9eb52a12c38", "Designs", "Publish Design", "UTWOP"
-    )
-    UNPUBLISH_DESIGN = _key(
-        "c1595c90-b85b-4ac7-b921-f08959926db3", "Designs", "Unpublish Design", "UTWOP"
-    )
+    PUBLISH_DESIGN = _key("9e66bdec-4177-42f9-8cec-d9eb52a12c38", "Designs", "Publish Design", "UTWOP")
+    UNPUBLISH_DESIGN = _key("c1595c90-b85b-4ac7-b921-f08959926db3", "Designs", "Unpublish Design", "UTWOP")
     VALIDATE_DESIGN = _key(
         "da5339dd-a4bc-4b91-8865-d8a703656516", "Designs", "Validate Design", "UTWOP", local=True
     )
     DETAILS_OF_DESIGN = _key(
         "10a03036-53a0-40b3-9f69-6daab852e434", "Designs", "Details of design", "UTWOP", local=True
     )
-    EDIT_DESIGN = _key(
-        "7f2b7084-4533-4824-b688-50cf35de7ef8", "Designs", "Edit design", "UTWOP", local=True
-    )
+    EDIT_DESIGN = _key("7f2b7084-4533-4824-b688-50cf35de7ef8", "Designs", "Edit design", "UTWOP", local=True)
     DELETE_A_DESIGN = _key(
         "f024fcf7-3c3d-4521-b83e-6d659353ca0e", "Designs", "Delete a design", "UTWOP", local=True
     )
@@ -116,9 +110,7 @@ class Key(Enum):
         local=True,
     )
     VIEW_TEAM = _key("27447fb0-be46-4497-8366-c34e24920f22", "Teams", "View Team", "UTWOP")
-    VIEW_ALL_TEAMS = _key(
-        "8b94dd6b-234f-4c89-86cf-b029e0090255", "Teams", "View All Teams", "UTWOP"
-    )
+    VIEW_ALL_TEAMS = _key("8b94dd6b-234f-4c89-86cf-b029e0090255", "Teams", "View All Teams", "UTWOP")
     VIEW_SETTINGS = _key(
         "fdc038e3-1fdf-403a-af8a-53c0de8d7820", "Settings", "View Settings", "UTWOP", local=True
     )
@@ -334,9 +326,7 @@ class Key(Enum):
         "OP",
         local=True,
     )
-    RUN_TEST = _key(
-        "06de2b07-b4f4-4701-b87f-d92ebb66ba42", "Performance", "Run test", "OP", local=True
-    )
+    RUN_TEST = _key("06de2b07-b4f4-4701-b87f-d92ebb66ba42", "Performance", "Run test", "OP", local=True)
     EDIT_PERFORMANCE_TEST = _key(
         "33aa5c47-a8aa-4ad5-9950-7c17042c001d",
         "Performance",
@@ -403,12 +393,8 @@ class Key(Enum):
     RESET_DATABASE = _key(
         "84fc402c-f33e-4a21-a0e3-e14f9e20b125", "Settings", "Reset Database", "OP", local=True
     )
-    ADD_USER_TO_TEAM = _key(
-        "88b9a857-d012-4c6d-a129-4ce65b63b018", "Teams", "Add User to Team", "TOP"
-    )
-    INVITE_USER_TO_TEAM = _key(
-        "f224ecf3-b105-4d81-9886-77127073a6ca", "Teams", "Invite User to Team", "TOP"
-    )
+    ADD_USER_TO_TEAM = _key("88b9a857-d012-4c6d-a129-4ce65b63b018", "Teams", "Add User to Team", "TOP")
+    INVITE_USER_TO_TEAM = _key("f224ecf3-b105-4d81-9886-77127073a6ca", "Teams", "Invite User to Team", "TOP")
     REMOVE_USER_FROM_TEAM = _key(
         "e996c998-a50f-4cb8-ae7b-77127073a6ca", "Teams", "Remove User from Team", "TOP"
     )
@@ -450,12 +436,8 @@ class Key(Enum):
     ASSIGN_ROLES_TO_TEAM_MEMBERS = _key(
         "06f33eca-950c-4daa-b46d-e73af39e0868", "Teams", "Assign Roles to Team members", "TWOP"
     )
-    OPEN_TEAM_INVITE = _key(
-        "6086c0a5-cd79-48ca-8c9f-a0e0ad75343c", "Teams", "Open Team Invite", "TWOP"
-    )
-    VIEW_ORG = _key(
-        "49f02947-0c8d-4b2d-af53-f50ce18f8861", "Organizations", "View Org", "UTWBOP", local=True
-    )
+    OPEN_TEAM_INVITE = _key("6086c0a5-cd79-48ca-8c9f-a0e0ad75343c", "Teams", "Open Team Invite", "TWOP")
+    VIEW_ORG = _key("49f02947-0c8d-4b2d-af53-f50ce18f8861", "Organizations", "View Org", "UTWBOP", local=True)
     VIEW_PROFILE = _key(
         "fa7de118-2d08-4b07-b9d7-3e0baead6d04", "Account", "View Profile", "UTWBOP", local=True
     )
@@ -490,13 +472,9 @@ class Key(Enum):
         "UTWOP",
         local=True,
     )
-    VIEW_EVENTS = _key(
-        "4fe3e6b9-3363-4e9d-bfd4-9cd5bd168e5a", "Events", "View Events", "OP", local=True
-    )
+    VIEW_EVENTS = _key("4fe3e6b9-3363-4e9d-bfd4-9cd5bd168e5a", "Events", "View Events", "OP", local=True)
     VIEW_AUDIT = _key("80bb9c66-0657-49ff-a064-667e9875bb3f", "Events", "View Audit", "OP")
-    VIEW_ALL_USERS = _key(
-        "382da488-9a92-4a5b-958d-c4bfe1e80253", "Users", "View All Users", "UTWOP"
-    )
+    VIEW_ALL_USERS = _key("382da488-9a92-4a5b-958d-c4bfe1e80253", "Users", "View All Users", "UTWOP")
     TRANSFER_ORGANIZATION_OWNERSHIP = _key(
         "c81764a3-9fb1-451e-8e80-693cba6f79bf",
         "Organizations",
@@ -506,24 +484,14 @@ class Key(Enum):
     DELETE_ORGANIZATION = _key(
         "b3dc083c-fe8e-43a9-9bcd-ed93d4584f55", "Organizations", "Delete Organization", "BOP"
     )
-    VIEW_ALL_ROLES = _key(
-        "9a84a5d0-0a16-11ee-be56-0242ac120002", "Roles", "View All Roles", "UTWOP"
-    )
-    ASSIGN_USER_ROLES = _key(
-        "9a84a76a-0a16-11ee-be56-0242ac120002", "Roles", "Assign User Roles", "OP"
-    )
+    VIEW_ALL_ROLES = _key("9a84a5d0-0a16-11ee-be56-0242ac120002", "Roles", "View All Roles", "UTWOP")
+    ASSIGN_USER_ROLES = _key("9a84a76a-0a16-11ee-be56-0242ac120002", "Roles", "Assign User Roles", "OP")
     ASSIGN_KEYCHAINS_TO_ROLES = _key(
         "9a84abb6-0a16-11ee-be56-0242ac120002", "Roles", "Assign Keychains to Roles", "OP"
     )
-    CREATE_CUSTOM_ROLES = _key(
-        "9a84ad00-0a16-11ee-be56-0242ac120002", "Roles", "Create Custom Roles", "OP"
-    )
-    UPDATE_CUSTOM_ROLES = _key(
-        "9a84ad07-0a16-11ee-be56-0242ac120002", "Roles", "Update Custom Roles", "OP"
-    )
-    DELETE_CUSTOM_ROLES = _key(
-        "19b3b3a3-7dc9-4e2f-b984-69241ec90fc8", "Roles", "Delete Custom Roles", "OP"
-    )
+    CREATE_CUSTOM_ROLES = _key("9a84ad00-0a16-11ee-be56-0242ac120002", "Roles", "Create Custom Roles", "OP")
+    UPDATE_CUSTOM_ROLES = _key("9a84ad07-0a16-11ee-be56-0242ac120002", "Roles", "Update Custom Roles", "OP")
+    DELETE_CUSTOM_ROLES = _key("19b3b3a3-7dc9-4e2f-b984-69241ec90fc8", "Roles", "Delete Custom Roles", "OP")
     VIEW_VIEWS = _key("4b3117e6-176c-4d9b-8e09-4278d2f48280", "Views", "View Views", "UTWOP")
     CREATE_VIEW = _key("47ba32dc-aaa3-4c75-afdd-07fb40f38f4f", "Views", "Create View", "UTWOP")
     DELETE_VIEW = _key("48076416-bc07-456b-bbea-49bdca239d0f", "Views", "Delete View", "UTWOP")
@@ -546,28 +514,16 @@ class Key(Enum):
     LOGOUT_FROM_A_SESSION = _key(
         "177b928b-71ee-4ecd-a30b-3154ff4ba0d9", "Account", "Logout from a Session", "UTWOP"
     )
-    VIEW_TOKENS = _key(
-        "46d914bc-18c1-438f-aa74-fb78823aa25c", "Tokens", "View Tokens", "UTWOP", local=True
-    )
+    VIEW_TOKENS = _key("46d914bc-18c1-438f-aa74-fb78823aa25c", "Tokens", "View Tokens", "UTWOP", local=True)
     DOWNLOAD_TOKEN = _key(
         "ee5fc23e-d629-4c7b-8169-27e526394e8b", "Tokens", "Download Token", "UTWOP", local=True
     )
-    CREATE_TOKEN = _key(
-        "8aa0df56-57e8-44b7-9d6e-7df413048ed5", "Tokens", "Create Token", "OP", local=True
-    )
-    DELETE_TOKEN = _key(
-        "ddba5064-ac3c-470e-b405-d2a0e99db477", "Tokens", "Delete Token", "", local=True
-    )
-    VIEW_KEYCHAINS = _key(
-        "9e930568-6b55-43d2-91d8-abeafedc1550", "Keychains", "View Keychains", "UTWOP"
-    )
-    CREATE_KEYCHAIN = _key(
-        "ec292de6-b62d-421b-94bf-ec5983faa6ff", "Keychains", "Create Keychain", "OP"
-    )
+    CREATE_TOKEN = _key("8aa0df56-57e8-44b7-9d6e-7df413048ed5", "Tokens", "Create Token", "OP", local=True)
+    DELETE_TOKEN = _key("ddba5064-ac3c-470e-b405-d2a0e99db477", "Tokens", "Delete Token", "", local=True)
+    VIEW_KEYCHAINS = _key("9e930568-6b55-43d2-91d8-abeafedc1550", "Keychains", "View Keychains", "UTWOP")
+    CREATE_KEYCHAIN = _key("ec292de6-b62d-421b-94bf-ec5983faa6ff", "Keychains", "Create Keychain", "OP")
     EDIT_KEYCHAIN = _key("163e807d-f508-49ca-9ba6-cc3badb22bb0", "Keychains", "Edit Keychain", "OP")
-    DELETE_KEYCHAIN = _key(
-        "503a6b28-bd91-4dde-86ac-641567777515", "Keychains", "Delete Keychain", "OP"
-    )
+    DELETE_KEYCHAIN = _key("503a6b28-bd91-4dde-86ac-641567777515", "Keychains", "Delete Keychain", "OP")
 
     @property
     def id(self) -> UUID:

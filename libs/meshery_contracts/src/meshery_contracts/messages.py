@@ -63,9 +63,7 @@ class Fact(Message):
     """Something that happened, in the past tense. Every fact can be shown to people as an event."""
 
     organization_id: UUID
-    user_id: UUID | None = Field(
-        default=None, description="Whose doing it was; none for the system's."
-    )
+    user_id: UUID | None = Field(default=None, description="Whose doing it was; none for the system's.")
     actor: str = Field(default="", description="The service that acted for the person, if one did.")
     occurred_at: datetime
     severity: Severity = Severity.INFORMATIONAL

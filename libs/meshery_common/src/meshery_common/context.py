@@ -1,0 +1,54 @@
+"""The request that is being served: who asks, until when, under which idempotency key.
+
+Set by the bus for the time of one handler and read by whatever sends on or writes. The only ambient state of
+the runtime; a worker sets its own (`serving`). What must not be in here: anything a service decides by.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from meshery_contracts.caller import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """What belongs to one request."""
+
+    caller: Caller
+    #: The signed form of `caller`, handed on with nested requests.
+    assertion: str = ""
+    #: `time.monotonic()` at which the caller stops waiting.
+    deadline: float = float("inf")
+    request_id: str = ""
+    #: Empty unless the request is a command.
+    idempotency_key: str = ""
+    #: Subject and payload hash, to tell a repeat from another use of the same key.
+    fingerprint: bytes = b""
+
+    @property
+    def remaining_seconds(self) -> float:
+        """What is left of the caller's patience; negative when it ran out."""
+        return self.deadline - time.monotonic()
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("request_context", default=None)
+
+
+def current_request() -> RequestContext | None:
+    """The request being served, or None outside of one."""
+    return _current.get()
+
+
+@contextmanager
+def serving(context: RequestContext) -> Iterator[None]:
+    """Serve this request for the time of the block."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)
