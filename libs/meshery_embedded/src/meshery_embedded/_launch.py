@@ -27,7 +27,7 @@ def _main() -> None:
         # The parent died before prctl: no signal will ever come.
         sys.exit(0)
     try:
-        os.execv(argv[0], argv)
+        os.execv(argv[0], argv)  # noqa: S606  # becoming the program is what this script is for
     except OSError as error:
         sys.stderr.write(f"cannot start {argv[0]}: {error.strerror}\n")
         sys.exit(127)

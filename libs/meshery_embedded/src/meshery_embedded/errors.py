@@ -53,9 +53,7 @@ class StartError(EmbeddedError):
     `process` is its name, `log_tail` the last lines that it wrote.
     """
 
-    def __init__(
-        self, what: str, *, process: str, log_tail: str, where: str = "", mend: str = ""
-    ) -> None:
+    def __init__(self, what: str, *, process: str, log_tail: str, where: str = "", mend: str = "") -> None:
         super().__init__(what, where=where, mend=mend)
         self.process = process
         self.log_tail = log_tail

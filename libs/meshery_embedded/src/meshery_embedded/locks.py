@@ -29,6 +29,11 @@ class DataLock:
     fd: int
     children: list[int] = field(default_factory=list)
 
+    @property
+    def data(self) -> Path:
+        """The locked folder, absolute and without symbolic links."""
+        return self.path.parent
+
     def note(self, *children: int) -> None:
         """Write down who holds the lock, for the next one who wants it."""
         self.children = list(children)
@@ -49,8 +54,7 @@ async def data_lock(
     A child left behind by a parent that was killed is stopped by `stop_signal`, after
     `wait_seconds` by SIGKILL. Raises DataInUseError when the holder has a living owner.
     """
-    await asyncio.to_thread(data.mkdir, mode=0o700, parents=True, exist_ok=True)
-    path = data / ".lock"
+    path = await asyncio.to_thread(_prepare, data)
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not _try(fd):
@@ -61,6 +65,11 @@ async def data_lock(
     finally:
         # Not unlocked: a child that still lives keeps the lock by its own descriptor.
         os.close(fd)
+
+
+def _prepare(data: Path) -> Path:
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return data.resolve() / ".lock"
 
 
 def process_alive(pid: int) -> bool:
@@ -128,6 +137,6 @@ def _holds(pid: int, path: Path) -> bool:
     with contextlib.suppress(OSError):
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):
-                if entry.readlink() == path.resolve():
+                if entry.readlink() == path:
                     return True
     return False
