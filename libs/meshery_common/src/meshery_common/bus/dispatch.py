@@ -1,0 +1,297 @@
+"""The serving side: from a NATS message to a handler and back, concurrently and under a limit.
+
+Order of the checks: deadline, load, caller, key, body. One of the three places that catch everything: an
+unforeseen exception is logged with the request id and answered with that id alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NATSError
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Gauge, Histogram
+from pydantic import ValidationError
+
+from meshery_common.bus.headers import Header
+from meshery_common.bus.settings import BusSettings
+from meshery_common.callers import NOBODY, AssertionVerifier
+from meshery_common.context import RequestContext, serving
+from meshery_common.idempotency import Repeated
+from meshery_common.telemetry import tracing
+from meshery_contracts.caller import Caller
+from meshery_contracts.endpoints import Endpoint
+from meshery_contracts.errors import (
+    DeadlineExceeded,
+    FieldProblem,
+    Internal,
+    Invalid,
+    Problem,
+    ProblemError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from meshery_contracts.keys import Key
+from meshery_contracts.messages import Message
+
+RequestT = TypeVar("RequestT", bound=Message)
+ReplyT = TypeVar("ReplyT", bound=Message)
+#: A use case: typed request and verified caller in, typed reply out.
+Handler = Callable[[RequestT, Caller], Awaitable[ReplyT]]
+
+log = structlog.get_logger()
+
+#: How far two machines' clocks may be apart before an absolute deadline is believed.
+CLOCK_SKEW_SECONDS = 0.25
+
+REQUESTS = Counter(
+    "meshery_rpc_requests_total", "Requests answered, by outcome.", ["service", "endpoint", "outcome"]
+)
+SECONDS = Histogram(
+    "meshery_rpc_seconds",
+    "Time from receiving a request to sending its reply.",
+    ["service", "endpoint"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
+IN_FLIGHT = Gauge("meshery_rpc_in_flight", "Requests being handled.", ["service"])
+
+
+@dataclass
+class EndpointStats:
+    """What `$SRV.STATS` tells of one endpoint."""
+
+    endpoint: Endpoint[Message, Message]
+    requests: int = 0
+    errors: int = 0
+    processing_ns: int = 0
+    last_error: str = ""
+    started_ns: int = field(default_factory=time.time_ns)
+
+
+class Dispatcher:
+    """Runs the handlers of one process."""
+
+    def __init__(self, *, service: str, settings: BusSettings, verifier: AssertionVerifier) -> None:
+        self._service = service
+        self._settings = settings
+        self._verifier = verifier
+        self._live: set[asyncio.Task[None]] = set()
+        self._tracer = trace.get_tracer("meshery.bus")
+        self._in_flight = IN_FLIGHT.labels(service)
+        self.stats: list[EndpointStats] = []
+
+    def route(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: Handler[RequestT, ReplyT],
+        client: Callable[[], Client],
+    ) -> Callable[[Msg], Awaitable[None]]:
+        """The callback that serves one endpoint: it only starts a task, so that no message waits for another."""
+        stats = EndpointStats(endpoint)  # type: ignore[arg-type]  # stats read the names only
+        self.stats.append(stats)
+        seconds = SECONDS.labels(self._service, endpoint.verb)
+        succeeded = REQUESTS.labels(self._service, endpoint.verb, "ok")
+
+        async def handle(message: Msg, received: float) -> None:
+            headers: dict[str, str] | None = None
+            try:
+                payload = await self._answer(endpoint, handler, message, received)
+            except ProblemError as error:
+                payload, headers = _error_reply(error.problem)
+            if headers is None:
+                succeeded.inc()
+            else:
+                stats.errors += 1
+                stats.last_error = f"{headers[Header.ERROR]}: {headers[Header.SERVICE_ERROR]}"
+                REQUESTS.labels(self._service, endpoint.verb, headers[Header.ERROR]).inc()
+            elapsed = time.monotonic() - received
+            seconds.observe(elapsed)
+            stats.requests += 1
+            stats.processing_ns += int(elapsed * 1e9)
+            if message.reply:
+                try:
+                    await client().publish(message.reply, payload, headers=headers)
+                except NATSError as error:
+                    # The caller's own deadline tells it; a command's answer is kept under its key.
+                    log.warning("a reply could not be sent", endpoint=endpoint.subject, error=str(error))
+
+        async def receive(message: Msg) -> None:
+            task = asyncio.create_task(handle(message, time.monotonic()))  # noqa: TID251 -- kept in _live
+            self._live.add(task)
+            self._in_flight.inc()
+            task.add_done_callback(self._ended)
+
+        return receive
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._live.discard(task)
+        self._in_flight.dec()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a dispatcher task failed", service=self._service, exc_info=error)
+
+    async def finish(self, grace_seconds: float) -> None:
+        """Wait for the handlers in flight; cancel those that outlast the grace."""
+        if not self._live:
+            return
+        _, late = await asyncio.wait(self._live, timeout=grace_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            log.error("requests outlasted the grace of a stop", service=self._service, count=len(late))
+            await asyncio.wait(late)
+
+    async def _answer(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: Handler[RequestT, ReplyT],
+        message: Msg,
+        received: float,
+    ) -> bytes:
+        headers = message.headers or {}
+        deadline = _deadline(headers, received, endpoint.timeout_seconds)
+        request_id = headers.get(Header.REQUEST_ID) or secrets.token_hex(16)
+        if len(self._live) > self._settings.max_in_flight:
+            raise Unavailable(
+                f"{self._service} is busy with {self._settings.max_in_flight} requests.",
+                code="overloaded",
+                remedy="Try again in a moment, or run more replicas.",
+                retry_after_seconds=0.2,
+            )
+        try:
+            async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
+                caller = await self._caller(endpoint, headers)
+                request = _decoded(endpoint, message.data)
+                context = RequestContext(
+                    caller=caller,
+                    assertion=headers.get(Header.CALLER, ""),
+                    deadline=deadline,
+                    request_id=request_id,
+                    idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
+                    fingerprint=_fingerprint(endpoint, message.data) if endpoint.command else b"",
+                )
+                with serving(context):
+                    reply = await self._traced(endpoint, handler, request, caller, headers)
+            payload = reply.model_dump_json().encode()
+        except Repeated as repeat:
+            payload = repeat.answer
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"{endpoint.verb} ran out of time.",
+                code="deadline_passed",
+                remedy="Look whether it was done before you try again; the same idempotency key is safe.",
+            ) from None
+        except ProblemError:
+            raise
+        except Exception as error:
+            log.exception("unforeseen error", endpoint=endpoint.subject, request_id=request_id)
+            raise Internal(
+                "Something went wrong on our side.",
+                remedy=f"Report this id to whoever runs the system: {request_id}",
+                trace_id=request_id,
+            ) from error
+        if len(payload) > self._settings.max_message_bytes:
+            raise TooLarge(
+                f"The answer of {endpoint.verb} has {len(payload):,} bytes.",
+                code="answer_too_large",
+                remedy="Ask for fewer or smaller things: a smaller page, fewer fields.",
+            )
+        return payload
+
+    async def _caller(self, endpoint: Endpoint[RequestT, ReplyT], headers: dict[str, str]) -> Caller:
+        assertion = headers.get(Header.CALLER)
+        if assertion:
+            caller = await self._verifier.verify(assertion)
+        elif isinstance(endpoint.key, Key):
+            raise Unauthenticated(
+                "Nobody knows who is asking: the header Meshery-Caller is missing.",
+                code="assertion_missing",
+                remedy="Exchange a token for an assertion (meshery.rpc.identity.v1.exchange_token) and send it.",
+            )
+        else:
+            caller = NOBODY
+        if isinstance(endpoint.key, Key):
+            caller.require(endpoint.key)
+        return caller
+
+    async def _traced(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: Handler[RequestT, ReplyT],
+        request: RequestT,
+        caller: Caller,
+        headers: dict[str, str],
+    ) -> ReplyT:
+        if not tracing():
+            return await handler(request, caller)
+        token = otel_context.attach(extract(headers))
+        try:
+            with self._tracer.start_as_current_span(
+                f"{endpoint.service} {endpoint.verb}",
+                kind=SpanKind.SERVER,
+                attributes={
+                    "rpc.system": "nats",
+                    "rpc.service": endpoint.service,
+                    "rpc.method": endpoint.verb,
+                },
+            ):
+                return await handler(request, caller)
+        finally:
+            otel_context.detach(token)
+
+
+def _deadline(headers: dict[str, str], received: float, default_seconds: float) -> float:
+    """When the caller stops waiting, on this process's monotonic clock. Raises when that has passed."""
+    try:
+        seconds = float(headers.get(Header.TIMEOUT, "")) / 1000
+    except ValueError:
+        seconds = default_seconds
+    deadline = received + seconds
+    absolute = headers.get(Header.DEADLINE)
+    if absolute is not None and absolute.isdigit():
+        left = int(absolute) / 1000 - time.time()
+        if left < -CLOCK_SKEW_SECONDS:
+            raise DeadlineExceeded("The request came after its deadline; nothing was done.", code="came_late")
+    return deadline
+
+
+def _decoded(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> RequestT:
+    try:
+        return endpoint.request.model_validate_json(payload or b"{}")
+    except ValidationError as error:
+        fields = tuple(
+            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        named = ", ".join(field.path for field in fields[:3] if field.path)
+        raise Invalid(
+            f"The request of {endpoint.verb} is not valid" + (f" at {named}." if named else "."),
+            code="request_invalid",
+            fields=fields,
+            remedy="Send the fields that the endpoint's schema names, in its types.",
+        ) from None
+
+
+def _fingerprint(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> bytes:
+    return hashlib.blake2b(endpoint.subject.encode() + b"\0" + payload, digest_size=16).digest()
+
+
+def _error_reply(problem: Problem) -> tuple[bytes, dict[str, str]]:
+    headers = {
+        Header.ERROR: problem.word.value,
+        Header.SERVICE_ERROR: problem.title,
+        Header.SERVICE_ERROR_CODE: str(problem.status),
+    }
+    return problem.model_dump_json().encode(), headers

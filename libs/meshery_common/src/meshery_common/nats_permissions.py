@@ -1,0 +1,260 @@
+"""What each NATS user may publish and subscribe, and the server configuration that says so.
+
+Computed from `meshery_contracts.wiring` and the contract modules. Knows the server's format and nothing of a
+connection: it must not import nats.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from meshery_contracts.endpoints import ServicesOnly, contract_of
+from meshery_contracts.wiring import WIRING, Stream, Wiring, services
+
+#: The server counts headers and payload together; replies up to 4 MiB go direct, larger ones by object store.
+MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
+#: The account of all services; integrators who come through the auth callout are placed here too.
+ACCOUNT = "APP"
+SYSTEM_ACCOUNT = "SYS"
+#: How long an answer may take until the server withdraws the right to send it; above every endpoint's timeout.
+RESPONSE_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """The subjects one user may use; what is not allowed is denied."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+    #: Whether it may answer what it is asked, wherever the asker wants the answer.
+    responds: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """In the names of the server's configuration file."""
+        # An empty allow list would mean "everything": the server refuses only what is spelled out.
+        rules: dict[str, Any] = {
+            "publish": {"allow": list(self.publish)} if self.publish else {"deny": [">"]},
+            "subscribe": {"allow": list(self.subscribe)} if self.subscribe else {"deny": [">"]},
+        }
+        if self.responds:
+            rules["allow_responses"] = {"max": 1, "expires": f"{RESPONSE_SECONDS}s"}
+        return rules
+
+    def as_claims(self) -> dict[str, Any]:
+        """In the names of a user JWT, which is how an auth callout answers."""
+        claims: dict[str, Any] = {
+            "pub": {"allow": list(self.publish)} if self.publish else {"deny": [">"]},
+            "sub": {"allow": list(self.subscribe)} if self.subscribe else {"deny": [">"]},
+        }
+        if self.responds:
+            claims["resp"] = {"max": 1, "ttl": RESPONSE_SECONDS * 1_000_000_000}
+        return claims
+
+
+@dataclass(frozen=True)
+class AuthCallout:
+    """Let identity decide about everybody who is none of our services.
+
+    `issuer` is the public account nkey (A…) whose seed identity signs its answers with; `xkey` the public
+    curve key (X…) of identity when the server shall encrypt what it asks.
+    """
+
+    issuer: str
+    xkey: str = ""
+
+
+def token(name: str) -> str:
+    """A service's name as it stands in subjects: `adapter-hub` is `adapter_hub`."""
+    return name.replace("-", "_")
+
+
+def inbox_prefix(name: str) -> str:
+    """Where replies to this user arrive; nobody else may listen there."""
+    return f"_INBOX_{token(name)}"
+
+
+def durable_name(name: str) -> str:
+    """The durable consumer through which a service reads a stream."""
+    return token(name)
+
+
+def facts_stream(name: str) -> Stream:
+    """The stream that keeps a service's facts."""
+    return Stream(f"EVT_{token(name).upper()}", (f"meshery.evt.{token(name)}.>",))
+
+
+def bucket_name(name: str) -> str:
+    """The object store bucket that a service writes what is too large for a message; its peers read it."""
+    return f"files_{token(name)}"
+
+
+def contract_module(name: str) -> ModuleType | None:
+    """`meshery_contracts.<service>`, or None while a service has none."""
+    try:
+        return importlib.import_module(f"meshery_contracts.{token(name)}")
+    except ModuleNotFoundError as error:
+        if error.name == f"meshery_contracts.{token(name)}":
+            return None
+        raise
+
+
+def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissions:
+    """Everything one user may do. Raises KeyError for a name that the table does not have."""
+    mine = wiring[name]
+    own = token(name)
+    publish = set(mine.extra.publish)
+    subscribe = {f"{inbox_prefix(name)}.>", *mine.extra.subscribe}
+    for callee in mine.calls:
+        publish.add(f"meshery.rpc.{token(callee)}.>")
+        publish |= _service_endpoints(callee, caller=name)
+    if mine.discovers:
+        publish.add("$SRV.>")
+    if mine.serves:
+        # Subject and queue group in one rule: a listener in another group would steal or copy requests.
+        subscribe |= {f"meshery.rpc.{own}.> {own}", f"meshery.svc.{own}.> {own}", "$SRV.>"}
+        publish |= _bucket_write(bucket_name(name))
+        for peer in _peers(name, wiring):
+            publish |= _bucket_read(bucket_name(peer))
+    if mine.announces:
+        publish |= {f"meshery.evt.{own}.>", f"meshery.live.{own}.>"}
+        publish |= _stream_owner(facts_stream(name).name)
+    for stream in mine.streams:
+        publish |= _stream_owner(stream.name) | _durable(stream.name, durable_name(name))
+    for source in mine.consumes:
+        publish |= _durable(facts_stream(source).name, durable_name(name))
+    for source in mine.watches:
+        publish |= _ephemeral(facts_stream(source).name)
+        subscribe |= {f"meshery.evt.{token(source)}.>", f"meshery.live.{token(source)}.>"}
+    if any(subject.startswith("$JS.API.") for subject in publish):
+        publish |= {"$JS.API.INFO", "$JS.API.STREAM.NAMES"}
+    # Whoever subscribes an auth request or a foreign request answers it, even when it serves no contract.
+    return Permissions(tuple(sorted(publish)), tuple(sorted(subscribe)), responds=mine.serves)
+
+
+def integrator_permissions(inbox: str, organization_ids: tuple[str, ...] = ()) -> Permissions:
+    """The template for somebody outside: any public request, answers to his own inbox.
+
+    `organization_ids` are those whose every event he may see, which only a service account with rights over
+    the whole organisation has.
+    """
+    events = {f"meshery.{kind}.*.*.{one}.>" for one in organization_ids for kind in ("evt", "live")}
+    return Permissions(("meshery.rpc.*.v1.>",), tuple(sorted({f"{inbox}.>", *events})))
+
+
+def server_config(
+    service_nkeys: Mapping[str, str],
+    auth_callout: AuthCallout | None = None,
+    *,
+    wiring: Mapping[str, Wiring] = WIRING,
+    system_nkey: str = "",
+) -> str:
+    """The accounts, users and permissions of a nats-server, in its configuration format.
+
+    `service_nkeys` gives the public user nkey (U…) per name of the table; addresses, TLS and the JetStream
+    folder belong to the machine and are added by whoever starts the server.
+    """
+    for name, nkey in service_nkeys.items():
+        if not nkey.startswith("U"):
+            raise ValueError(f"{name}: {nkey!r} is no public user nkey (it begins with U)")
+    users = [
+        f"      {{ nkey: {nkey}, permissions: {json.dumps(permissions_of(name, wiring).as_dict())} }}  # {name}"
+        for name, nkey in sorted(service_nkeys.items())
+    ]
+    system_users = f"{{ nkey: {system_nkey} }}" if system_nkey else ""
+    lines = [
+        f"max_payload: {MAX_PAYLOAD_BYTES}",
+        'write_deadline: "5s"',
+        f"system_account: {SYSTEM_ACCOUNT}",
+        "accounts {",
+        f"  {SYSTEM_ACCOUNT} {{ users: [{system_users}] }}",
+        f"  {ACCOUNT} {{",
+        "    jetstream: enabled",
+        "    users: [",
+        *users,
+        "    ]",
+        "  }",
+        "}",
+    ]
+    if auth_callout is not None:
+        bypass = sorted({*service_nkeys.values(), *([system_nkey] if system_nkey else [])})
+        lines += [
+            "authorization {",
+            "  auth_callout {",
+            f"    issuer: {auth_callout.issuer}",
+            f"    account: {ACCOUNT}",
+            f"    auth_users: {json.dumps(bypass)}",
+            *([f"    xkey: {auth_callout.xkey}"] if auth_callout.xkey else []),
+            "  }",
+            "}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _service_endpoints(callee: str, *, caller: str) -> set[str]:
+    """The subjects for services only that the callee opens to this very caller."""
+    module = contract_module(callee)
+    if module is None:
+        return set()
+    endpoints, _ = contract_of(module)
+    return {
+        one.subject for one in endpoints if isinstance(one.key, ServicesOnly) and caller in one.key.services
+    }
+
+
+def _peers(name: str, wiring: Mapping[str, Wiring]) -> set[str]:
+    """Services whose large requests or replies this one must be able to fetch: its callees and callers."""
+    callers = {other for other in services(wiring) if name in wiring[other].calls}
+    return {*wiring[name].calls, *callers} - {name}
+
+
+def _stream_owner(stream: str) -> set[str]:
+    # No DELETE and no PURGE: a service cannot destroy what it announced.
+    return {f"$JS.API.STREAM.{action}.{stream}" for action in ("CREATE", "UPDATE", "INFO")}
+
+
+def _durable(stream: str, durable: str) -> set[str]:
+    return {
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}.{durable}",
+        f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.>",
+        f"$JS.API.CONSUMER.DURABLE.CREATE.{stream}.{durable}",
+        f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
+        f"$JS.API.CONSUMER.DELETE.{stream}.{durable}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
+        f"$JS.ACK.{stream}.{durable}.>",
+    }
+
+
+def _ephemeral(stream: str) -> set[str]:
+    # Only unnamed consumers: with CREATE.<stream>.> one could replace another service's durable.
+    return {
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.CONSUMER.CREATE.{stream}",
+        f"$JS.API.CONSUMER.INFO.{stream}.>",
+        f"$JS.FC.{stream}.>",
+    }
+
+
+def _bucket_write(bucket: str) -> set[str]:
+    # PURGE: deleting an object purges its chunks. The bucket is the service's own.
+    stream = f"OBJ_{bucket}"
+    return _bucket_read(bucket) | {
+        f"$JS.API.STREAM.CREATE.{stream}",
+        f"$JS.API.STREAM.UPDATE.{stream}",
+        f"$JS.API.STREAM.PURGE.{stream}",
+        f"$O.{bucket}.>",
+    }
+
+
+def _bucket_read(bucket: str) -> set[str]:
+    stream = f"OBJ_{bucket}"
+    return _ephemeral(stream) | {
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}.>",
+    }

@@ -1,0 +1,116 @@
+"""A process of ours from start to stop: named tasks under supervision, signals, the order of the end.
+
+A worker that fails is logged and started again after a pause: one bad row must not take a service down. A
+worker that returns is a mistake and treated the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import structlog
+import uvloop
+from prometheus_client import Counter
+
+from meshery_common.telemetry import TelemetrySettings, flush_tracing, start_logging, start_tracing
+
+log = structlog.get_logger()
+
+RESTARTS = Counter("meshery_worker_restarts_total", "Workers started again after a failure.", ["worker"])
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+class Tasks:
+    """The background work of one service, by name."""
+
+    def __init__(self, group: asyncio.TaskGroup, service: str) -> None:
+        self._group = group
+        self._service = service
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        """Run `work` for as long as the service lives; it is called again whenever it ends."""
+        full = f"{self._service}: {name}"
+        self._tasks.append(self._group.create_task(_kept_running(full, work), name=full))
+
+    def stop(self) -> None:
+        """Cancel all of it."""
+        for task in self._tasks:
+            task.cancel()
+
+
+async def _kept_running(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    pause = 0.5
+    while True:
+        started = asyncio.get_running_loop().time()
+        try:
+            await work()
+            log.error("a worker ended", worker=name)
+        except Exception:
+            log.exception("a worker failed", worker=name)
+        RESTARTS.labels(name).inc()
+        if asyncio.get_running_loop().time() - started > 60:
+            pause = 0.5
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+@asynccontextmanager
+async def supervise(service: str) -> AsyncIterator[Tasks]:
+    """Run named workers beside the block; they are cancelled when it ends."""
+    async with asyncio.TaskGroup() as group:
+        tasks = Tasks(group, service)
+        try:
+            yield tasks
+        finally:
+            tasks.stop()
+
+
+def run(
+    service: str, telemetry: TelemetrySettings, running: Callable[[], AbstractAsyncContextManager[object]]
+) -> None:
+    """The life of a process: start, wait for SIGTERM or SIGINT, stop in order; a second signal ends it at once."""
+    start_logging(telemetry)
+    start_tracing(telemetry, service)
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def on_signal() -> None:
+            if stop.is_set():
+                print(f"{service}: stopped in the middle of stopping", file=sys.stderr)  # noqa: T201 -- the end
+                os._exit(1)
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, on_signal)
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(_until(stop, running, service))
+            await stop.wait()
+            if not serving.done() and not _entered.get(service, False):
+                serving.cancel()  # still starting: nothing to drain
+
+    uvloop.run(main())
+    flush_tracing()
+
+
+_entered: dict[str, bool] = {}
+
+
+async def _until(
+    stop: asyncio.Event, running: Callable[[], AbstractAsyncContextManager[object]], service: str
+) -> None:
+    try:
+        async with running():
+            _entered[service] = True
+            log.info("ready", service=service)
+            await stop.wait()
+            log.info("stopping", service=service)
+    finally:
+        stop.set()
