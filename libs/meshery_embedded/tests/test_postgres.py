@@ -1,12 +1,11 @@
 """A real PostgreSQL: start, find again, faults, and who may use the data."""
 
+import asyncio
 import os
 import signal
 import socket
 import stat
-import subprocess
 import sys
-from asyncio import wait_for
 from pathlib import Path
 
 import asyncpg
@@ -74,7 +73,7 @@ async def test_killed_postmaster_is_noticed_and_the_data_start_again(tmp_path: P
     async with postgres(tmp_path, durable=False) as server:
         await _value(server.admin_dsn(), "create table kept as select 7 as x")
         os.kill(server.pid, signal.SIGKILL)
-        assert await wait_for(server.died, 10) == -signal.SIGKILL
+        assert await asyncio.wait_for(server.died, 10) == -signal.SIGKILL
     async with postgres(tmp_path, durable=False) as again:
         assert await _value(again.admin_dsn(), "select x from kept") == 7
 
@@ -82,7 +81,7 @@ async def test_killed_postmaster_is_noticed_and_the_data_start_again(tmp_path: P
 async def test_a_stale_pid_of_another_living_process_does_not_block(tmp_path: Path) -> None:
     async with postgres(tmp_path, durable=False) as server:
         os.kill(server.pid, signal.SIGKILL)
-        await wait_for(server.died, 10)
+        await asyncio.wait_for(server.died, 10)
     pid_file = choose_home(tmp_path).pgdata / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     pid_file.write_text("\n".join([str(os.getppid()), *lines[1:], ""]))
@@ -101,8 +100,8 @@ async def main():
         os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(main())
 """
-    ended = subprocess.run([sys.executable, "-c", script], check=False)
-    assert ended.returncode == -signal.SIGKILL
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", script)
+    assert await parent.wait() == -signal.SIGKILL
     async with postgres(tmp_path, durable=False) as again:
         assert await _value(again.admin_dsn(), "select 1") == 1
 
@@ -151,4 +150,4 @@ async def test_an_interrupted_first_start_begins_anew(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server under another account")
 async def test_root_gives_the_server_an_unprivileged_account(tmp_path: Path) -> None:
     async with postgres(tmp_path, durable=False) as server:
-        assert Path(f"/proc/{server.pid}").stat().st_uid != 0
+        assert (await asyncio.to_thread(Path(f"/proc/{server.pid}").stat)).st_uid != 0

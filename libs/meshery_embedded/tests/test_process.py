@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -14,7 +15,13 @@ from meshery_embedded.locks import process_alive
 from meshery_embedded.process import Command, Process, StopStep
 
 _HOLD = "import signal, sys; print('up', flush=True); signal.pause()"
-_STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); [signal.pause() for _ in iter(int, 1)]"
+_STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 def _python(script: str, log: Path, **more: object) -> Command:
@@ -94,7 +101,8 @@ import asyncio, os, signal, sys
 from pathlib import Path
 from meshery_embedded.process import Command, Process
 async def main():
-    child = await Process.start(Command("child", [sys.executable, "-c", {_HOLD!r}], Path({str(tmp_path / "log")!r})))
+    log = Path({str(tmp_path / "log")!r})
+    child = await Process.start(Command("child", [sys.executable, "-c", {_HOLD!r}], log))
     async def up():
         return "up" in child.log_tail()
     await child.ready(up, timeout_seconds=20)
@@ -111,8 +119,6 @@ asyncio.run(main())
         fd = os.pidfd_open(child)
     except ProcessLookupError:
         return
-    import select
-
     assert select.select([fd], [], [], 10)[0], "the child still runs"
     os.close(fd)
     assert not process_alive(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z"

@@ -37,7 +37,14 @@ class DataLock:
     def note(self, *children: int) -> None:
         """Write down who holds the lock, for the next one who wants it."""
         self.children = list(children)
-        text = json.dumps({"owner": os.getpid(), "children": self.children}).encode()
+        self._write(os.getpid())
+
+    def give_up(self) -> None:
+        """Write down that the owner is done; children that are just ending may hold it longer."""
+        self._write(0)
+
+    def _write(self, owner: int) -> None:
+        text = json.dumps({"owner": owner, "children": self.children}).encode()
         os.pwrite(self.fd, text.ljust(256), 0)
 
 
@@ -61,7 +68,10 @@ async def data_lock(
             await _take_over(fd, path, server, wait_seconds, stop_signal)
         lock = DataLock(path, fd)
         lock.note()
-        yield lock
+        try:
+            yield lock
+        finally:
+            lock.give_up()
     finally:
         # Not unlocked: a child that still lives keeps the lock by its own descriptor.
         os.close(fd)
@@ -87,7 +97,7 @@ async def _take_over(
     fd: int, path: Path, server: str, wait_seconds: float, stop_signal: signal.Signals
 ) -> None:
     owner, children = _read_note(fd)
-    if process_alive(owner):
+    if owner and process_alive(owner):
         raise _in_use(server, path, owner)
     loop = asyncio.get_running_loop()
     for number in (stop_signal, signal.SIGKILL):

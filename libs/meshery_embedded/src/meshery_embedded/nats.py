@@ -15,13 +15,14 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from meshery_embedded.errors import MissingProgramError, StartError
+from meshery_embedded.errors import EmbeddedError, MissingProgramError, StartError
 from meshery_embedded.locks import DataLock, data_lock
 from meshery_embedded.ports import LOOPBACK, free_port, says_port_taken
 from meshery_embedded.process import Command, Process, StopStep
 
 _LOG = logging.getLogger(__name__)
 _START_SECONDS = 20.0
+_RELOAD_SECONDS = 10.0
 _STARTS = 5
 _MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 _STOP = (StopStep(signal.SIGTERM, 5.0), StopStep(signal.SIGKILL, 5.0))
@@ -50,6 +51,7 @@ class NATSServer:
         self._durable = durable
         self._program = nats_program()
         self._process: Process
+        self._configured_ports = (-1, -1)
         self.port = 0
         self.monitor_port = 0
 
@@ -81,13 +83,27 @@ class NATSServer:
         await self.start(self.port, self.monitor_port)
 
     async def reload(self, config: str) -> None:
-        """Replace the caller's part of the configuration and make the server read it.
+        """Replace the caller's part of the configuration and wait until the server uses it.
 
-        The server refuses silently, with a line in its log, what cannot change while it runs.
+        Raises EmbeddedError with the server's words when it refuses, as it does what cannot change
+        while it runs; it goes on with the old one then, but would start with the new one.
         """
         self._config = config
-        self._write_config(self.port, self.monitor_port)
+        self._write_config(*self._configured_ports)
+        seen = self._process.log_size()
+
+        async def is_reloaded() -> bool:
+            text = self._process.log_since(seen)
+            if "Failed to reload server configuration" in text:
+                raise EmbeddedError(
+                    f"NATS refuses the new configuration: {text.strip()}",
+                    where=str(self._data / "nats.conf"),
+                    mend="correct it, or restart the server",
+                )
+            return "Reloaded server configuration" in text
+
         self._process.signal(signal.SIGHUP)
+        await self._process.ready(is_reloaded, timeout_seconds=_RELOAD_SECONDS)
 
     async def start(self, port: int, monitor_port: int) -> None:
         """Start and wait until clients can connect; a port of 0 or -1 is chosen by the server."""
@@ -95,7 +111,9 @@ class NATSServer:
         run_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for stale in run_dir.glob("*.ports"):
             stale.unlink(missing_ok=True)
-        config_file = self._write_config(port or -1, monitor_port or -1)
+        # Kept as they were given: a reload must not change them, not even from any to the chosen.
+        self._configured_ports = (port or -1, monitor_port or -1)
+        config_file = self._write_config(*self._configured_ports)
         self._process = await Process.start(
             Command(
                 name="nats-server",

@@ -172,6 +172,16 @@ class Process(asyncio.SubprocessProtocol):
             return ""
         return "\n".join(text.splitlines()[-_TAIL_LINES:])
 
+    def log_size(self) -> int:
+        """Size of the log in bytes now, for `log_since`."""
+        return self.command.log.stat().st_size
+
+    def log_since(self, size_bytes: int) -> str:
+        """What was logged after the log had this size."""
+        with self.command.log.open("rb") as log:
+            log.seek(size_bytes)
+            return log.read().decode(errors="replace")
+
     async def stop(self) -> None:
         """End the process by its stop steps.
 
