@@ -6,14 +6,13 @@ connection: it must not import nats.
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
-from meshery_contracts.endpoints import ServicesOnly, contract_of
+from meshery_contracts.catalogue import contract_for
+from meshery_contracts.endpoints import ServicesOnly
 from meshery_contracts.wiring import WIRING, Stream, Wiring, services
 
 #: The server counts headers and payload together; replies up to 4 MiB go direct, larger ones by object store.
@@ -21,7 +20,7 @@ MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 #: The account of all services; integrators who come through the auth callout are placed here too.
 ACCOUNT = "APP"
 SYSTEM_ACCOUNT = "SYS"
-#: How long an answer may take until the server withdraws the right to send it; above every endpoint's timeout.
+#: How long an answer may take until the server withdraws the right to send it: above every timeout.
 RESPONSE_SECONDS = 120
 
 
@@ -93,16 +92,6 @@ def bucket_name(name: str) -> str:
     return f"files_{token(name)}"
 
 
-def contract_module(name: str) -> ModuleType | None:
-    """`meshery_contracts.<service>`, or None while a service has none."""
-    try:
-        return importlib.import_module(f"meshery_contracts.{token(name)}")
-    except ModuleNotFoundError as error:
-        if error.name == f"meshery_contracts.{token(name)}":
-            return None
-        raise
-
-
 def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissions:
     """Everything one user may do. Raises KeyError for a name that the table does not have."""
     mine = wiring[name]
@@ -161,10 +150,7 @@ def server_config(
     for name, nkey in service_nkeys.items():
         if not nkey.startswith("U"):
             raise ValueError(f"{name}: {nkey!r} is no public user nkey (it begins with U)")
-    users = [
-        f"      {{ nkey: {nkey}, permissions: {json.dumps(permissions_of(name, wiring).as_dict())} }}  # {name}"
-        for name, nkey in sorted(service_nkeys.items())
-    ]
+    users = [_user(name, nkey, wiring) for name, nkey in sorted(service_nkeys.items())]
     system_users = f"{{ nkey: {system_nkey} }}" if system_nkey else ""
     lines = [
         f"max_payload: {MAX_PAYLOAD_BYTES}",
@@ -195,14 +181,17 @@ def server_config(
     return "\n".join(lines) + "\n"
 
 
+def _user(name: str, nkey: str, wiring: Mapping[str, Wiring]) -> str:
+    permissions = json.dumps(permissions_of(name, wiring).as_dict())
+    return f"      {{ nkey: {nkey}, permissions: {permissions} }}  # {name}"
+
+
 def _service_endpoints(callee: str, *, caller: str) -> set[str]:
     """The subjects for services only that the callee opens to this very caller."""
-    module = contract_module(callee)
-    if module is None:
-        return set()
-    endpoints, _ = contract_of(module)
     return {
-        one.subject for one in endpoints if isinstance(one.key, ServicesOnly) and caller in one.key.services
+        one.subject
+        for one in contract_for(callee).endpoints
+        if isinstance(one.key, ServicesOnly) and caller in one.key.services
     }
 
 

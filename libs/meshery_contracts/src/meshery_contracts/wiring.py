@@ -1,4 +1,4 @@
-"""Who talks to whom: per service the services it calls, the facts it consumes and the foreign subjects it uses.
+"""Who talks to whom: the services that a service calls, the facts it consumes, its foreign subjects.
 
 NATS permissions are computed from this table and from the contracts; a conversation that is not in it is
 refused by the server. Add the line here first, then run `make schemas`.
