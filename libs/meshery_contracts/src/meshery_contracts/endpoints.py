@@ -52,6 +52,8 @@ class ServicesOnly:
 
     services: tuple[str, ...]
     reason: str
+    #: The key that the person behind the service must hold; none when no person is behind it.
+    key: Key | None = None
 
 
 def public(reason: str) -> Public:
@@ -59,9 +61,9 @@ def public(reason: str) -> Public:
     return Public(reason)
 
 
-def services_only(*services: str, reason: str) -> ServicesOnly:
-    """Mark an endpoint as one that only the named services may call."""
-    return ServicesOnly(services, reason)
+def services_only(*services: str, reason: str, key: Key | None = None) -> ServicesOnly:
+    """Mark an endpoint as one that only the named services may call, for a person who holds `key`."""
+    return ServicesOnly(services, reason, key)
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,13 @@ class Endpoint(Generic[RequestT, ReplyT]):
     def service(self) -> str:
         """The service that answers, as in the subject."""
         return self.subject.split(".")[2]
+
+    @property
+    def required_key(self) -> Key | None:
+        """The permission key that the caller must hold, if one is demanded."""
+        if isinstance(self.key, Key):
+            return self.key
+        return self.key.key if isinstance(self.key, ServicesOnly) else None
 
     @property
     def verb(self) -> str:

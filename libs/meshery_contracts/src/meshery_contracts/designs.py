@@ -1,0 +1,524 @@
+"""Designs' contract: designs and their versions, import and validation, plans and deployment runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from meshery_contracts.clusters import ObjectReference
+from meshery_contracts.endpoints import Endpoint, Topic
+from meshery_contracts.errors import FieldProblem, Problem, Word
+from meshery_contracts.keys import Key
+from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage
+from meshery_contracts.paging import PageReply, PageRequest
+
+#: The longest design text that is accepted, in characters.
+MAX_FILE_CHARACTERS = 3 * 1024 * 1024
+
+# --- designs ------------------------------------------------------------------------------------------------
+
+
+class Visibility(StrEnum):
+    """Who may read a design beside its owner and those it was shared with."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+    PUBLISHED = "published"
+
+
+class DesignType(StrEnum):
+    """What a design was made from, in Meshery's words."""
+
+    HELM_CHART = "Helm Chart"
+    DOCKER_COMPOSE = "Docker Compose"
+    KUBERNETES_MANIFEST = "Kubernetes Manifest"
+    DESIGN = "Design"
+
+
+class NullString(Message):
+    """Go's way of writing a text that may be absent; the capitals are part of the wire format."""
+
+    string: str = Field(default="", alias="String")
+    valid: bool = Field(default=False, alias="Valid")
+
+
+class Design(PublicMessage):
+    """A design as Meshery's clients read one. `pattern_file` is the design file as JSON text."""
+
+    id: UUID
+    name: str
+    pattern_file: str = ""
+    user_id: UUID
+    organization_id: UUID
+    visibility: Visibility
+    type: NullString
+    source_content: str | None = Field(default=None, description="What was imported, base64.")
+    location: dict[str, Any] = Field(default_factory=dict)
+    catalog_data: dict[str, Any] = Field(default_factory=dict)
+    version: int = Field(description="Counts saves, from 1: name it as `baseVersion` of the next save.")
+    created_at: datetime
+    updated_at: datetime
+    view_count: int = 0
+    share_count: int = 0
+    download_count: int = 0
+    clone_count: int = 0
+    deployment_count: int = 0
+
+
+class GetDesign(Message):
+    """One design, in its newest or in a named version."""
+
+    design_id: UUID
+    version: int | None = None
+
+
+class ListDesigns(PageRequest):
+    """Designs that the caller may read."""
+
+    visibility: list[Visibility] = Field(default_factory=list, description="Empty means all.")
+    with_files: bool = True
+    updated_after: datetime | None = None
+
+
+class DesignPage(PageReply):
+    """A part of the designs. Meshery calls them patterns."""
+
+    patterns: list[Design]
+
+
+class CreateDesign(Message):
+    """A new design from a design file (JSON or YAML text)."""
+
+    name: Annotated[str, Field(max_length=255)] = ""
+    file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)] = ""
+    visibility: Visibility = Visibility.PRIVATE
+    location: dict[str, Any] = Field(default_factory=dict)
+
+
+class ComponentChanges(Message):
+    """What a save changes: whole components by id, and ids of those that are gone."""
+
+    changed: list[dict[str, Any]] = Field(default_factory=list)
+    removed: list[UUID] = Field(default_factory=list)
+
+
+class UpdateDesign(Message):
+    """A new version: either the whole file, or only the components that changed."""
+
+    design_id: UUID
+    base_version: int | None = Field(
+        default=None, description="The version the edit began with; a newer one in between is a conflict."
+    )
+    name: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)] | None = None
+    changes: ComponentChanges | None = None
+    visibility: Visibility | None = None
+
+
+class DesignId(Message):
+    """Which design."""
+
+    design_id: UUID
+
+
+class DesignVersion(PublicMessage):
+    """One saved version."""
+
+    version: int
+    name: str
+    components: int
+    user_id: UUID
+    created_at: datetime
+
+
+class DesignVersionPage(PageReply):
+    """Versions, newest first."""
+
+    versions: list[DesignVersion]
+
+
+class ListVersions(PageRequest):
+    """The versions of a design."""
+
+    design_id: UUID
+
+
+class ImportDesign(Message):
+    """A new design from a document of any supported kind; its kind is found out from its content."""
+
+    name: Annotated[str, Field(max_length=255)] = ""
+    file_name: Annotated[str, Field(max_length=255)] = ""
+    file: str = Field(max_length=MAX_FILE_CHARACTERS, description="The document, base64.")
+
+
+class ImportNote(PublicMessage):
+    """Something that a person should know about one imported document."""
+
+    document: int = Field(description="Which document of the file, from 1.")
+    reference: str = Field(description="Kind and name as the document gives them.")
+    message: str
+
+
+class ImportedDesign(PublicMessage):
+    """The saved design, and what was found on the way."""
+
+    design: Design
+    notes: list[ImportNote] = Field(default_factory=list)
+
+
+class SupportedType(PublicMessage):
+    """A document kind that can be imported."""
+
+    design_type: str
+    supported_extensions: list[str]
+
+
+class SupportedTypes(Message):
+    """All of them, in Meshery's order."""
+
+    types: list[SupportedType]
+
+
+class ValidateDesign(Message):
+    """Check a stored design, or a file, against the schemas of its components."""
+
+    design_id: UUID | None = None
+    file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)] | None = None
+
+
+class ComponentReport(PublicMessage):
+    """What is wrong with one component."""
+
+    component_id: UUID
+    name: str
+    kind: str
+    known: bool = Field(description="Whether the registry knows the kind.")
+    problems: list[FieldProblem] = Field(default_factory=list)
+
+
+class ValidationReport(PublicMessage):
+    """The outcome of a validation; only components with something to say are listed."""
+
+    valid: bool
+    checked: int
+    components: list[ComponentReport] = Field(default_factory=list)
+
+
+class DesignSaved(Fact):
+    """A design was created or got a new version."""
+
+    design_id: UUID
+    name: str
+    version: int
+
+
+class DesignDeleted(Fact):
+    """A design was deleted."""
+
+    design_id: UUID
+    name: str
+
+
+GET = Endpoint(
+    "meshery.rpc.designs.v1.get_design",
+    GetDesign,
+    Design,
+    key=Key.VIEW_DESIGNS,
+    errors=frozenset({Word.NOT_FOUND}),
+    summary="One design with its file.",
+)
+LIST = Endpoint(
+    "meshery.rpc.designs.v1.list_designs",
+    ListDesigns,
+    DesignPage,
+    key=Key.VIEW_DESIGNS,
+    summary="Designs that the caller may read.",
+)
+CREATE = Endpoint(
+    "meshery.rpc.designs.v1.create_design",
+    CreateDesign,
+    Design,
+    key=Key.CREATE_NEW_DESIGN,
+    command=True,
+    summary="Save a new design.",
+)
+UPDATE = Endpoint(
+    "meshery.rpc.designs.v1.update_design",
+    UpdateDesign,
+    Design,
+    key=Key.EDIT_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    summary="Save a new version of a design.",
+)
+DELETE = Endpoint(
+    "meshery.rpc.designs.v1.delete_design",
+    DesignId,
+    Design,
+    key=Key.DELETE_A_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    summary="Delete a design.",
+)
+LIST_VERSIONS = Endpoint(
+    "meshery.rpc.designs.v1.list_versions",
+    ListVersions,
+    DesignVersionPage,
+    key=Key.DETAILS_OF_DESIGN,
+    errors=frozenset({Word.NOT_FOUND}),
+    summary="The saved versions of a design.",
+)
+IMPORT = Endpoint(
+    "meshery.rpc.designs.v1.import_design",
+    ImportDesign,
+    ImportedDesign,
+    key=Key.IMPORT_DESIGN,
+    command=True,
+    timeout_seconds=30.0,
+    summary="Turn a Kubernetes manifest or a design file into a saved design.",
+)
+TYPES = Endpoint(
+    "meshery.rpc.designs.v1.list_types",
+    Nothing,
+    SupportedTypes,
+    key=Key.VIEW_DESIGNS,
+    summary="The document kinds that can be imported.",
+)
+VALIDATE = Endpoint(
+    "meshery.rpc.designs.v1.validate_design",
+    ValidateDesign,
+    ValidationReport,
+    key=Key.VALIDATE_DESIGN,
+    errors=frozenset({Word.NOT_FOUND}),
+    timeout_seconds=15.0,
+    summary="Check a design against the schemas of its components.",
+)
+SAVED = Topic("meshery.evt.designs.v1.{organization_id}.design_saved.{id}", DesignSaved)
+DELETED = Topic("meshery.evt.designs.v1.{organization_id}.design_deleted.{id}", DesignDeleted)
+
+# --- deployment ---------------------------------------------------------------------------------------------
+
+
+class Direction(StrEnum):
+    """What a run does with a design."""
+
+    DEPLOY = "deploy"
+    UNDEPLOY = "undeploy"
+
+
+class Action(StrEnum):
+    """What a run will do to one object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+    FAILED = "failed"
+
+
+class FieldChange(PublicMessage):
+    """One field that differs. Values of Secrets are shown as changed, never as they are."""
+
+    path: str
+    before: Any = None
+    after: Any = None
+
+
+class ObjectPlan(PublicMessage):
+    """What will become of one object in one cluster."""
+
+    connection_id: UUID
+    component_id: UUID | None = None
+    reference: ObjectReference
+    action: Action
+    wave: int = Field(description="Objects of one wave go together; the next waits until they are healthy.")
+    changes: list[FieldChange] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    problem: Problem | None = None
+
+
+class PlanDesign(Message):
+    """What would a deployment do? Asks the API servers for a dry run; changes nothing."""
+
+    design_id: UUID | None = None
+    file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)] | None = Field(
+        default=None, description="A design file that is not saved; instead of `design_id`."
+    )
+    version: int | None = None
+    connection_ids: list[UUID] = Field(
+        default_factory=list, description="Empty means all connected clusters."
+    )
+    direction: Direction = Direction.DEPLOY
+    force: bool = False
+    skip_crds: bool = False
+
+
+class Plan(PublicMessage):
+    """The whole plan. Its hash changes whenever what it would do changes."""
+
+    design_id: UUID | None = None
+    version: int
+    direction: Direction
+    hash: str
+    objects: list[ObjectPlan]
+    valid: bool = Field(description="Whether nothing in it is a conflict or a failure.")
+
+
+class DeployDesign(Message):
+    """Start a durable run that deploys or undeploys a design."""
+
+    design_id: UUID
+    version: int | None = None
+    connection_ids: list[UUID] = Field(
+        default_factory=list, description="Empty means all connected clusters."
+    )
+    plan_hash: str = Field(default="", description="Run only if the plan is still this one.")
+    force: bool = Field(default=False, description="Take over fields that others manage.")
+    skip_crds: bool = False
+
+
+class RunStatus(StrEnum):
+    """The state of a run."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ObjectState(StrEnum):
+    """How far a run got with one object."""
+
+    WAITING = "waiting"
+    APPLIED = "applied"
+    HEALTHY = "healthy"
+    UNCHANGED = "unchanged"
+    DELETED = "deleted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class RunObject(PublicMessage):
+    """One object of a run in one cluster."""
+
+    connection_id: UUID
+    connection_name: str = ""
+    component_id: UUID | None = None
+    component_name: str = ""
+    model: str = ""
+    reference: ObjectReference
+    wave: int
+    state: ObjectState
+    message: str = ""
+    problem: Problem | None = None
+
+
+class Run(PublicMessage):
+    """A deployment run with its objects."""
+
+    id: UUID
+    design_id: UUID
+    design_name: str
+    version: int
+    direction: Direction
+    status: RunStatus
+    connection_ids: list[UUID]
+    objects: list[RunObject] = Field(default_factory=list)
+    problem: Problem | None = None
+    user_id: UUID
+    created_at: datetime
+    updated_at: datetime
+    finished_at: datetime | None = None
+
+
+class RunId(Message):
+    """Which run."""
+
+    run_id: UUID
+
+
+class ListRuns(PageRequest):
+    """Runs, newest first."""
+
+    design_id: UUID | None = None
+
+
+class RunPage(PageReply):
+    """A part of the runs, without their objects."""
+
+    runs: list[Run]
+
+
+class RunFact(Fact):
+    """A run started, got on or finished."""
+
+    run_id: UUID
+    design_id: UUID
+    status: RunStatus
+    done: int = Field(description="Objects that are through.")
+    total: int
+    failed: int = 0
+
+
+PLAN = Endpoint(
+    "meshery.rpc.designs.v1.plan_design",
+    PlanDesign,
+    Plan,
+    key=Key.DEPLOY_DESIGN,
+    errors=frozenset({Word.NOT_FOUND}),
+    timeout_seconds=30.0,
+    summary="What a deployment would do, object by object, from a server-side dry run.",
+)
+DEPLOY = Endpoint(
+    "meshery.rpc.designs.v1.deploy_design",
+    DeployDesign,
+    Run,
+    key=Key.DEPLOY_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    timeout_seconds=15.0,
+    summary="Start a run that deploys a design.",
+)
+UNDEPLOY = Endpoint(
+    "meshery.rpc.designs.v1.undeploy_design",
+    DeployDesign,
+    Run,
+    key=Key.UNDEPLOY_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    timeout_seconds=15.0,
+    summary="Start a run that deletes what a design deployed, in reverse order.",
+)
+GET_RUN = Endpoint(
+    "meshery.rpc.designs.v1.get_run",
+    RunId,
+    Run,
+    key=Key.DETAILS_OF_DESIGN,
+    errors=frozenset({Word.NOT_FOUND}),
+    summary="A run with its objects.",
+)
+LIST_RUNS = Endpoint(
+    "meshery.rpc.designs.v1.list_runs",
+    ListRuns,
+    RunPage,
+    key=Key.DETAILS_OF_DESIGN,
+    summary="Runs, newest first.",
+)
+CANCEL_RUN = Endpoint(
+    "meshery.rpc.designs.v1.cancel_run",
+    RunId,
+    Run,
+    key=Key.UNDEPLOY_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    summary="Stop a run after the wave it is in.",
+)
+RUN_STARTED = Topic("meshery.evt.designs.v1.{organization_id}.run_started.{id}", RunFact)
+RUN_PROGRESSED = Topic("meshery.evt.designs.v1.{organization_id}.run_progressed.{id}", RunFact)
+RUN_FINISHED = Topic("meshery.evt.designs.v1.{organization_id}.run_finished.{id}", RunFact)

@@ -1,0 +1,207 @@
+"""Registry's contract: what can be designed, and where it was learned from."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from meshery_contracts.endpoints import Endpoint, Topic, services_only
+from meshery_contracts.errors import Word
+from meshery_contracts.keys import Key
+from meshery_contracts.messages import Fact, Message, PublicMessage
+from meshery_contracts.paging import PageReply, PageRequest
+
+
+class KindName(Message):
+    """A Kubernetes kind as a manifest names it."""
+
+    api_version: str
+    kind: str
+
+
+class ResolveKinds(Message):
+    """Which components stand for these kinds?"""
+
+    kinds: list[KindName]
+
+
+class ModelReference(PublicMessage):
+    """The model that a component belongs to, as a design stores it."""
+
+    id: UUID
+    name: str
+    display_name: str = ""
+    version: str = ""
+    model: dict[str, str] = Field(default_factory=dict)
+    registrant: dict[str, str] = Field(default_factory=dict)
+
+
+class ResolvedKind(Message):
+    """A kind with the component that stands for it; none when the registry does not know it."""
+
+    kind: KindName
+    component_id: UUID | None = None
+    display_name: str = ""
+    model: ModelReference | None = None
+    namespaced: bool = True
+    schema_hash: str = Field(default="", description="Names the schema in `GET_SCHEMAS`; empty without one.")
+
+
+class ResolvedKinds(Message):
+    """One answer for each kind asked for, in that order."""
+
+    kinds: list[ResolvedKind]
+
+
+class GetSchemas(Message):
+    """The JSON schemas with these hashes."""
+
+    hashes: list[str]
+
+
+class Schemas(Message):
+    """JSON schema text by hash; a hash that is not known is left out."""
+
+    schemas: dict[str, str]
+
+
+class RegisterOpenAPI(Message):
+    """Learn the kinds of one API group version from a cluster's own OpenAPI v3 document."""
+
+    connection_id: UUID
+    cluster_name: str
+    cluster_version: str = Field(description="gitVersion of the API server, e.g. v1.36.3.")
+    group_version: str = Field(description="`v1` or `apps/v1`.")
+    document: str = Field(description="The OpenAPI v3 document, JSON text.")
+    namespaced_kinds: list[str] = Field(description="Kinds of this group version that live in a namespace.")
+    cluster_kinds: list[str] = Field(description="Kinds of this group version that do not.")
+    custom: bool = Field(default=False, description="Whether the kinds come from CRDs.")
+
+
+class RegistrationReport(Message):
+    """What a registration changed."""
+
+    added: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: list[str] = Field(default_factory=list)
+
+
+class ListModels(PageRequest):
+    """A part of the models."""
+
+    name: str = ""
+    greedy: bool = Field(default=False, description="Whether `name` may be a part of the name.")
+    registrant: str = ""
+    with_components: bool = False
+    with_relationships: bool = False
+    with_schemas: bool = False
+
+
+class ListComponents(PageRequest):
+    """A part of the components; schemas only when asked for."""
+
+    model: str = ""
+    name: str = Field(default="", description="The kind, or a part of it when `greedy`.")
+    greedy: bool = False
+    category: str = ""
+    api_version: str = ""
+    with_schemas: bool = True
+
+
+class Document(PublicMessage):
+    """A registry entity as Meshery's schemas describe it; the registry writes it once, as it is served."""
+
+    entity: dict[str, Any]
+
+
+class EntityPage(PageReply):
+    """Entities under the plural that the route names; written by the registry, passed on by the gateway."""
+
+    models: list[dict[str, Any]] | None = None
+    components: list[dict[str, Any]] | None = None
+    relationships: list[dict[str, Any]] | None = None
+    policies: list[dict[str, Any]] | None = None
+    categories: list[dict[str, Any]] | None = None
+    registrants: list[dict[str, Any]] | None = None
+
+
+class ListRelationships(PageRequest):
+    """A part of the relationships."""
+
+    model: str = ""
+    kind: str = ""
+    type: str = ""
+    sub_type: str = ""
+
+
+class ModelsRegistered(Fact):
+    """Kinds were learned or changed: caches of schemas and kinds drop what they hold."""
+
+    connection_id: UUID | None = None
+    models: list[str] = Field(default_factory=list)
+    generation: int = 0
+    registered_at: datetime
+
+
+RESOLVE_KINDS = Endpoint(
+    "meshery.rpc.registry.v1.resolve_kinds",
+    ResolveKinds,
+    ResolvedKinds,
+    key=Key.VIEW_REGISTRY,
+    summary="Components for kinds, in bulk.",
+)
+GET_SCHEMAS = Endpoint(
+    "meshery.rpc.registry.v1.get_schemas",
+    GetSchemas,
+    Schemas,
+    key=Key.VIEW_REGISTRY,
+    summary="JSON schemas by content hash.",
+)
+REGISTER_OPENAPI = Endpoint(
+    "meshery.svc.registry.v1.register_openapi",
+    RegisterOpenAPI,
+    RegistrationReport,
+    key=services_only("connections", key=Key.ADD_CLUSTER, reason="Only connections has seen the cluster."),
+    command=True,
+    timeout_seconds=30.0,
+    summary="Learn the kinds of one API group version of a cluster.",
+)
+LIST_MODELS = Endpoint(
+    "meshery.rpc.registry.v1.list_models", ListModels, EntityPage, key=Key.VIEW_REGISTRY, summary="Models."
+)
+LIST_COMPONENTS = Endpoint(
+    "meshery.rpc.registry.v1.list_components",
+    ListComponents,
+    EntityPage,
+    key=Key.VIEW_REGISTRY,
+    summary="Components.",
+)
+LIST_RELATIONSHIPS = Endpoint(
+    "meshery.rpc.registry.v1.list_relationships",
+    ListRelationships,
+    EntityPage,
+    key=Key.VIEW_REGISTRY,
+    summary="Relationships.",
+)
+LIST_CATEGORIES = Endpoint(
+    "meshery.rpc.registry.v1.list_categories",
+    PageRequest,
+    EntityPage,
+    key=Key.VIEW_REGISTRY,
+    summary="Categories.",
+)
+LIST_REGISTRANTS = Endpoint(
+    "meshery.rpc.registry.v1.list_registrants",
+    PageRequest,
+    EntityPage,
+    key=Key.VIEW_REGISTRY,
+    errors=frozenset({Word.NOT_FOUND}),
+    summary="Who registered what.",
+)
+MODELS_REGISTERED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.models_registered.{id}", ModelsRegistered
+)
