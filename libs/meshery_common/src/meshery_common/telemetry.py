@@ -26,7 +26,9 @@ class TelemetrySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    log_level: str = Field(default="INFO", description="Least level that is logged: DEBUG, INFO, WARNING, ERROR.")
+    log_level: str = Field(
+        default="INFO", description="Least level that is logged: DEBUG, INFO, WARNING, ERROR."
+    )
     log_format: str = Field(default="auto", description="console, json, or auto (console on a terminal).")
     otlp_endpoint: str = Field(
         default="", description="Base URL of an OTLP/HTTP collector; empty switches export off."

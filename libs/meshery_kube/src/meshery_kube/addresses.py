@@ -32,7 +32,11 @@ _METADATA: tuple[Network, ...] = tuple(
     )
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_SHARED = ipaddress.IPv4Network("100.64.0.0/10")
+_PRIVATE: tuple[Network, ...] = tuple(
+    # Named one by one: ipaddress counts documentation and reserved ranges as private, too.
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,7 @@ class AddressPolicy:
             return None
         if address.is_loopback:
             return None if self.allow_loopback else "it is this machine's loopback"
-        if address in _SHARED or address.is_private:
+        if any(address in network for network in _PRIVATE):
             return None if self.allow_private else "it is a private address"
         if not address.is_global:
             return "it is a reserved address"

@@ -4,6 +4,7 @@
     ├── KubeconfigError          KubeconfigMalformed · KubeconfigTooLarge · ContextNotFound
     │                            FieldRefused · ContextNotPortable
     ├── CredentialError          the exec plug-in or token file gave no credential
+    ├── NameRefused              a name that cannot stand in a path
     ├── AddressRefused           the server's address is not allowed by the address policy
     ├── Unreachable              no conversation: DNS, refused, reset, TLS
     ├── Timeout                  no answer within the time we gave (or 504 from the server)
@@ -81,6 +82,10 @@ class CredentialError(KubeError):
 
 
 # ---------------------------------------------------------------- the way to the server
+
+
+class NameRefused(KubeError, ValueError):
+    """A name that no object can have, or a namespaced object without its namespace."""
 
 
 class AddressRefused(KubeError):

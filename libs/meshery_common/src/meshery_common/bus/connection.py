@@ -268,7 +268,9 @@ class Bus:
 
     # --- announcing ---------------------------------------------------------------------------------------
 
-    async def publish_live(self, topic: Topic[EventT], event: EventT, organization_id: object, about: object) -> None:
+    async def publish_live(
+        self, topic: Topic[EventT], event: EventT, organization_id: object, about: object
+    ) -> None:
         """Tell whoever listens right now; best effort, numbered per subject so that a listener sees a gap."""
         subject = topic.subject.format(organization_id=organization_id, id=about)
         number = self._sequences[subject] = self._sequences.get(subject, 0) + 1
@@ -298,7 +300,9 @@ class Bus:
                 return
             except (NATSError, OSError, asyncio.TimeoutError) as error:
                 if time.monotonic() - started > 5:
-                    log.warning("NATS cannot be reached, still trying", service=self.service, error=str(error))
+                    log.warning(
+                        "NATS cannot be reached, still trying", service=self.service, error=str(error)
+                    )
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
 

@@ -44,7 +44,6 @@ from meshery_contracts.errors import (
     Unauthenticated,
     Unavailable,
 )
-from meshery_contracts.keys import Key
 from meshery_contracts.messages import Message
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -212,9 +211,10 @@ class Dispatcher:
 
     async def _caller(self, endpoint: Endpoint[RequestT, ReplyT], headers: dict[str, str]) -> Caller:
         assertion = headers.get(Header.CALLER)
+        key = endpoint.required_key
         if assertion:
             caller = await self._verifier.verify(assertion)
-        elif isinstance(endpoint.key, Key):
+        elif key is not None:
             raise Unauthenticated(
                 "Nobody knows who is asking: the header Meshery-Caller is missing.",
                 code="assertion_missing",
@@ -222,8 +222,8 @@ class Dispatcher:
             )
         else:
             caller = NOBODY
-        if isinstance(endpoint.key, Key):
-            caller.require(endpoint.key)
+        if key is not None:
+            caller.require(key)
         return caller
 
     async def _traced(

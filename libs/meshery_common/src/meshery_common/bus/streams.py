@@ -93,7 +93,9 @@ class Streams:
                 log.warning("the stream cannot be prepared yet", stream=name, error=str(error))
                 await asyncio.sleep(1)
 
-    async def publish(self, subject: str, payload: bytes, *, message_id: str, headers: dict[str, str]) -> None:
+    async def publish(
+        self, subject: str, payload: bytes, *, message_id: str, headers: dict[str, str]
+    ) -> None:
         """Store one fact; returns when JetStream has it. A repeat of a message id is stored once."""
         client = self._client()
         if not client.is_connected:
@@ -180,7 +182,9 @@ class Streams:
                 await one._message.ack()
 
     async def _offer_singly(self, handle: BatchHandler, batch: list[Received], error: Exception) -> None:
-        log.warning("a batch failed, trying its messages one by one", service=self._service, error=repr(error))
+        log.warning(
+            "a batch failed, trying its messages one by one", service=self._service, error=repr(error)
+        )
         for position, one in enumerate(batch):
             try:
                 await handle([one])
