@@ -6,7 +6,7 @@ process that lost NATS or PostgreSQL is alive, not ready, and keeps trying.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -14,8 +14,8 @@ from aiohttp import web
 from prometheus_client import generate_latest
 from pydantic import BaseModel, ConfigDict, Field
 
-#: Answers whether one need is met right now; must not take longer than a second.
-Probe = Callable[[], Awaitable[bool]]
+#: Answers whether one need is met right now, from what the process knows already.
+Probe = Callable[[], bool]
 
 
 class HealthSettings(BaseModel):
@@ -40,19 +40,14 @@ class Health:
         """Make readiness depend on this probe."""
         self._probes[name] = probe
 
-    async def report(self) -> dict[str, bool]:
+    def report(self) -> dict[str, bool]:
         """Which needs are met."""
-        report = {}
-        for name, probe in self._probes.items():
-            try:
-                report[name] = await probe()
-            except Exception:  # noqa: BLE001 -- a probe that fails is an unmet need, whatever the reason
-                report[name] = False
-        return report
+        return {name: probe() for name, probe in self._probes.items()}
 
-    async def ready(self) -> bool:
+    @property
+    def ready(self) -> bool:
         """Whether requests should be sent here."""
-        return not self.stopping and all((await self.report()).values())
+        return not self.stopping and all(self.report().values())
 
 
 @asynccontextmanager
@@ -66,10 +61,9 @@ async def served(settings: HealthSettings, health: Health) -> AsyncIterator[int 
         return web.json_response({"status": "live"})
 
     async def ready(_request: web.Request) -> web.Response:
-        report = await health.report()
-        good = not health.stopping and all(report.values())
-        body = orjson.dumps({"status": "ready" if good else "not ready", "needs": report})
-        return web.Response(status=200 if good else 503, body=body, content_type="application/json")
+        status = "ready" if health.ready else "not ready"
+        body = orjson.dumps({"status": status, "needs": health.report()})
+        return web.Response(status=200 if health.ready else 503, body=body, content_type="application/json")
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")

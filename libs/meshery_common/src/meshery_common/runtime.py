@@ -77,40 +77,37 @@ def run(
     """The life of a process: start, wait for SIGTERM or SIGINT, stop in order; a second signal ends it at once."""
     start_logging(telemetry)
     start_tracing(telemetry, service)
+    try:
+        uvloop.run(_live(service, running))
+    finally:
+        flush_tracing()
 
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
 
-        def on_signal() -> None:
-            if stop.is_set():
-                print(f"{service}: stopped in the middle of stopping", file=sys.stderr)  # noqa: T201 -- the end
-                os._exit(1)
+async def _live(service: str, running: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+    entered = False
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        nonlocal entered
+        try:
+            async with running():
+                entered = True
+                log.info("ready", service=service)
+                await stop.wait()
+                log.info("stopping", service=service)
+        finally:
             stop.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, on_signal)
-        async with asyncio.TaskGroup() as group:
-            serving = group.create_task(_until(stop, running, service))
-            await stop.wait()
-            if not serving.done() and not _entered.get(service, False):
-                serving.cancel()  # still starting: nothing to drain
-
-    uvloop.run(main())
-    flush_tracing()
-
-
-_entered: dict[str, bool] = {}
-
-
-async def _until(
-    stop: asyncio.Event, running: Callable[[], AbstractAsyncContextManager[object]], service: str
-) -> None:
-    try:
-        async with running():
-            _entered[service] = True
-            log.info("ready", service=service)
-            await stop.wait()
-            log.info("stopping", service=service)
-    finally:
+    def on_signal() -> None:
+        if stop.is_set():
+            print(f"{service}: ended in the middle of stopping", file=sys.stderr)  # noqa: T201 -- the very end
+            os._exit(1)
         stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(serve())
+        await stop.wait()
+        if not entered:
+            serving.cancel()  # still starting: there is nothing to drain

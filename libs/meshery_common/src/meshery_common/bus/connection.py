@@ -287,9 +287,9 @@ class Bus:
 
     # --- staying connected --------------------------------------------------------------------------------
 
-    async def connected(self) -> bool:
+    def connected(self) -> bool:
         """Whether requests can be sent right now; a probe for readiness."""
-        return self._client.is_connected
+        return bool(self._client.is_connected)
 
     async def _connect_until_it_works(self) -> None:
         pause = 0.1
@@ -298,7 +298,7 @@ class Bus:
             try:
                 self._client = await self._connect_once()
                 return
-            except (NATSError, OSError, asyncio.TimeoutError) as error:
+            except (TimeoutError, NATSError, OSError) as error:
                 if time.monotonic() - started > 5:
                     log.warning(
                         "NATS cannot be reached, still trying", service=self.service, error=str(error)
