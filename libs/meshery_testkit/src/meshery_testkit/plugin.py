@@ -1,0 +1,5 @@
+"""What pytest loads: every fixture of the kit, and nothing else."""
+
+from meshery_testkit.postgres import database_for, postgres_server
+
+__all__ = ["database_for", "postgres_server"]

@@ -1,0 +1,115 @@
+"""Real PostgreSQL for tests: one server per session, a fresh copy of a migrated database per use.
+
+The server runs in a thread with a loop of its own, so that tests may have a loop each. Making a copy takes some
+50 ms, because each set of migrations is applied once and then cloned as a template.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import uuid4
+
+import pytest
+
+from meshery_common.database import Database, DatabaseSettings
+from meshery_common.database.provision import ServiceDatabase, clone, drop, provision
+from meshery_embedded.postgres import PostgresServer, postgres
+
+
+class PostgresForTests:
+    """The session's server and the templates made on it so far."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.server = server
+        self._templates: dict[tuple[str, str], ServiceDatabase] = {}
+
+    def admin_url(self, database: str = "postgres") -> str:
+        """The superuser's address of a database."""
+        return self.server.admin_dsn(database)
+
+    async def template(self, service: str, migrations: Traversable) -> ServiceDatabase:
+        """A database of the service, provisioned and migrated, for copying only."""
+        key = (service, str(migrations))
+        if key not in self._templates:
+            # Roles belong to the whole server: all copies share them and their passwords.
+            made = await provision(
+                self.admin_url(),
+                service,
+                database=f"template_{uuid4().hex[:12]}",
+                app_password="app",  # noqa: S106 - a server for tests on the loopback address
+                owner_password="owner",  # noqa: S106
+            )
+            async with Database.open(made.settings(), schema=made.schema, migrations=migrations):
+                pass
+            self._templates[key] = made
+        return self._templates[key]
+
+
+class DatabaseFactory(Protocol):
+    """Makes a fresh database; see the fixture `database_for`."""
+
+    def __call__(
+        self, service: str, migrations: Traversable, **settings: Any
+    ) -> Awaitable[DatabaseSettings]: ...
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresForTests]:
+    """The session's PostgreSQL server. Nothing it holds outlives the session."""
+    data = tmp_path_factory.mktemp("postgres")
+    started: Future[PostgresForTests] = Future()
+    stop: Future[Callable[[], None]] = Future()
+    thread = threading.Thread(target=_serve, args=(data, started, stop), name="postgres-for-tests")
+    thread.start()
+    try:
+        yield started.result(timeout=120)
+    finally:
+        stop.result(timeout=1)()
+        thread.join(timeout=60)
+
+
+def _serve(data: Path, started: Future[PostgresForTests], stop: Future[Callable[[], None]]) -> None:
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        stop.set_result(lambda: _soon(loop, stopping))
+        try:
+            async with postgres(data, durable=False) as server:
+                started.set_result(PostgresForTests(server))
+                await stopping.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    asyncio.run(serve())
+
+
+def _soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(event.set)
+
+
+@pytest.fixture
+async def database_for(postgres_server: PostgresForTests) -> AsyncIterator[DatabaseFactory]:
+    """`await database_for("designs", migrations)`: settings of an empty, migrated database of that service.
+
+    More keyword arguments change single settings, e.g. `pool_max=2`. It is dropped after the test.
+    """
+    made: list[str] = []
+
+    async def make(service: str, migrations: Traversable, **settings: Any) -> DatabaseSettings:
+        template = await postgres_server.template(service, migrations)
+        copy = await clone(postgres_server.admin_url(), template, f"test_{uuid4().hex[:12]}")
+        made.append(copy.database)
+        return copy.settings(**settings)
+
+    yield make
+    for name in made:
+        await drop(postgres_server.admin_url(), name)
