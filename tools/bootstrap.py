@@ -48,7 +48,7 @@ def run(*command: str) -> None:
 
 
 def main() -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 -- runs with whatever Python the machine has
         raise SystemExit(
             f"setup: Python 3.11 or newer is needed, this is {sys.version.split()[0]}. "
             "Name another one with: make PYTHON=/path/to/python3.11"
