@@ -5,13 +5,15 @@ that is no Status (a proxy's HTML page, an empty reply) becomes a Status with th
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 _MANAGER = re.compile(r'conflicts? with "([^"]*)"')
+_WARNING = re.compile(r'299 \S+ "((?:[^"\\]|\\.)*)"')
+_MAX_WARNINGS = 100
 _MESSAGE_CHARS = 2_000
 """How much of a reply that is no Status is kept: enough to recognise a proxy's error page."""
 
@@ -116,3 +118,16 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def parse_warnings(headers: Iterable[str]) -> tuple[str, ...]:
+    """The texts of `Warning` headers (RFC 7234, code 299), each once, in order.
+
+    One header may hold several warnings, separated by commas
+    (k8s.io/apimachinery pkg/util/net/http.go, ParseWarningHeaders).
+    """
+    found: dict[str, None] = {}
+    for header in headers:
+        for match in _WARNING.finditer(header):
+            found[re.sub(r"\\(.)", r"\1", match.group(1))] = None
+    return tuple(found)[:_MAX_WARNINGS]
