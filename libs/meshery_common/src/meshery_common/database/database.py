@@ -197,7 +197,7 @@ class Database:
                 pause *= 2
         raise AssertionError("unreachable")
 
-    async def notify(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Wake those who listen on a channel of this schema."""
         self._to_wake.add(channel)
         self._wake.set()
