@@ -144,11 +144,12 @@ def server_config(
 ) -> str:
     """The accounts, users and permissions of a nats-server, in its configuration format.
 
-    `service_nkeys` gives the public user nkey (U…) per name of the table; addresses, TLS and the JetStream
-    folder belong to the machine and are added by whoever starts the server.
+    `service_nkeys` gives the public user nkey (U…) per name of the table, or `$NAME` for a variable of the
+    server's environment. Addresses, TLS and the JetStream folder belong to the machine and are added by
+    whoever starts the server.
     """
     for name, nkey in service_nkeys.items():
-        if not nkey.startswith("U"):
+        if not nkey.startswith(("U", "$")):
             raise ValueError(f"{name}: {nkey!r} is no public user nkey (it begins with U)")
     users = [_user(name, nkey, wiring) for name, nkey in sorted(service_nkeys.items())]
     system_users = f"{{ nkey: {system_nkey} }}" if system_nkey else ""
@@ -158,12 +159,9 @@ def server_config(
         f"system_account: {SYSTEM_ACCOUNT}",
         "accounts {",
         f"  {SYSTEM_ACCOUNT} {{ users: [{system_users}] }}",
-        f"  {ACCOUNT} {{",
-        "    jetstream: enabled",
-        "    users: [",
+        f"  {ACCOUNT} {{ jetstream: enabled, users: [",
         *users,
-        "    ]",
-        "  }",
+        "  ] }",
         "}",
     ]
     if auth_callout is not None:
@@ -173,7 +171,8 @@ def server_config(
             "  auth_callout {",
             f"    issuer: {auth_callout.issuer}",
             f"    account: {ACCOUNT}",
-            f"    auth_users: {json.dumps(bypass)}",
+            # Not quoted: the server looks up variables in bare words only.
+            f"    auth_users: [{', '.join(bypass)}]",
             *([f"    xkey: {auth_callout.xkey}"] if auth_callout.xkey else []),
             "  }",
             "}",
@@ -182,8 +181,8 @@ def server_config(
 
 
 def _user(name: str, nkey: str, wiring: Mapping[str, Wiring]) -> str:
-    permissions = json.dumps(permissions_of(name, wiring).as_dict())
-    return f"      {{ nkey: {nkey}, permissions: {permissions} }}  # {name}"
+    permissions = json.dumps(permissions_of(name, wiring).as_dict(), indent=1)
+    return f"# {name}\n{{ nkey: {nkey}, permissions: {permissions} }}"
 
 
 def _service_endpoints(callee: str, *, caller: str) -> set[str]:
