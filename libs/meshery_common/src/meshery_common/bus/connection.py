@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TypeVar
 
 import nats
@@ -31,7 +32,7 @@ from meshery_common.bus.streams import Streams
 from meshery_common.callers import AssertionVerifier, KeySource
 from meshery_common.context import current_request
 from meshery_common.telemetry import tracing
-from meshery_contracts.endpoints import Endpoint, Topic
+from meshery_contracts.endpoints import Endpoint, Topic, contract_of
 from meshery_contracts.errors import (
     DeadlineExceeded,
     Forbidden,
@@ -242,8 +243,17 @@ class Bus:
         callback = self._dispatcher.route(endpoint, handler, lambda: self._client)
         await self.subscribe(endpoint.subject, callback, queue=endpoint.service)
 
-    async def announce(self) -> None:
-        """Answer `$SRV.PING|INFO|STATS`: call it when all endpoints are served."""
+    async def announce(self, *contracts: ModuleType) -> None:
+        """Answer `$SRV.PING|INFO|STATS`. Raises RuntimeError when an endpoint of the contracts has no handler."""
+        served = {one.endpoint.subject for one in self._dispatcher.stats}
+        missing = [
+            endpoint.subject
+            for contract in contracts
+            for endpoint in contract_of(contract)[0]
+            if endpoint.service == self.service and endpoint.subject not in served
+        ]
+        if missing:
+            raise RuntimeError(f"no handler serves {', '.join(missing)}")
         for subject, answer in self._protocol.subjects():
 
             async def reply(message: Msg, answer: Callable[[], bytes] = answer) -> None:

@@ -1,0 +1,49 @@
+"""The wiring of the designs service: the only place where its parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from meshery_common import health, outbox
+from meshery_common.bus import Bus
+from meshery_common.database import Database
+from meshery_common.health import Health
+from meshery_common.operations import Worker
+from meshery_common.processes import WorkerProcess
+from meshery_common.runtime import supervise
+from meshery_designs import subjects, workers
+from meshery_designs.clients import ClusterClient, IdentityClient, RegistryClient
+from meshery_designs.service import DeploymentsService, DesignsService
+from meshery_designs.settings import DesignsSettings
+
+SERVICE = "designs"
+
+
+@asynccontextmanager
+async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
+    """The whole service, ready for requests for the time of the block."""
+    needs = Health()
+    async with (
+        health.served(settings.health, needs),
+        Database.open(
+            settings.database, schema=SERVICE, migrations=files("meshery_designs") / "migrations"
+        ) as db,
+        WorkerProcess.open() as worker,
+        Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
+        supervise(SERVICE) as tasks,
+    ):
+        needs.need("postgresql", db.healthy)
+        needs.need("nats", bus.connected)
+        registry, clusters, identity = RegistryClient(bus), ClusterClient(bus), IdentityClient(bus)
+        designs = DesignsService(db, registry, worker)
+        deployments = DeploymentsService(db, designs, clusters)
+
+        await bus.streams.ensure_own_stream()
+        tasks.start("outbox", outbox.Relay(db, bus.streams).run)
+        runs = workers.DeploymentRuns(db, clusters, identity, settings)
+        tasks.start("runs", Worker(db, {workers.KIND: runs.work}, at_once=settings.runs_at_once).run)
+        await subjects.serve(bus, designs, deployments)
+        yield needs
+        needs.stopping = True

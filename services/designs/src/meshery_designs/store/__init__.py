@@ -1,0 +1,6 @@
+"""Every SQL statement of the designs service. Rows do not leave it."""
+
+from meshery_designs.store.designs import DesignStore
+from meshery_designs.store.runs import RunStore
+
+__all__ = ["DesignStore", "RunStore"]

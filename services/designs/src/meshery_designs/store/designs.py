@@ -1,0 +1,267 @@
+"""Designs and their versions in PostgreSQL."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from meshery_common.access import VISIBLE, access_arguments
+from meshery_common.database import Queries, Row, Transaction
+from meshery_common.paging import OrderBy, escaped_like
+from meshery_contracts.caller import Caller
+from meshery_contracts.designs import Design, DesignVersion, ListDesigns, NullString, Visibility
+from meshery_contracts.errors import Conflict, NotFound
+from meshery_designs.domain.design_files import StoredFile, assemble
+
+_COLUMNS: LiteralString = """
+    d.id, d.name, d.owner_id, d.organization_id, d.visibility, d.design_type, d.location, d.catalog_data,
+    d.version, d.created_at, d.updated_at, d.view_count, d.share_count, d.download_count, d.clone_count,
+    d.deployment_count
+"""
+ORDER = OrderBy(
+    columns={
+        "updated_at": "d.updated_at",
+        "created_at": "d.created_at",
+        "name": "lower(d.name)",
+    },
+    default="updated_at desc",
+    tie_break="d.id",
+)
+
+
+class DesignStore:
+    """Statements over designs. Every method sees only what the caller may see."""
+
+    async def get(self, queries: Queries, design_id: UUID, caller: Caller) -> Design:
+        """A design with its newest file. Raises NotFound."""
+        row = await queries.fetchrow(
+            f"""
+            select {_COLUMNS}, d.file, d.source_content
+            from designs d
+            where d.id = $1 and d.deleted_at is null and {VISIBLE}
+            """,  # noqa: S608 -- both parts are constants of ours
+            design_id,
+            *access_arguments(caller),
+        )
+        if row is None:
+            raise _missing(design_id)
+        return _design(row)
+
+    async def get_version(self, queries: Queries, design_id: UUID, version: int, caller: Caller) -> Design:
+        """A design as it was in a version. Raises NotFound."""
+        design = await self.get(queries, design_id, caller)
+        row = await queries.fetchrow(
+            """
+            select v.name, v.shell, v.created_at,
+                array(
+                    select b.body from unnest(v.component_hashes) with ordinality h(hash, position)
+                    join component_bodies b on b.organization_id = v.organization_id and b.hash = h.hash
+                    order by h.position
+                ) as bodies
+            from design_versions v
+            where v.design_id = $1 and v.version = $2
+            """,
+            design_id,
+            version,
+        )
+        if row is None:
+            raise NotFound(
+                f"Design {design_id} has no version {version}.",
+                code="version_unknown",
+                remedy=f"Its newest version is {design.version}; list them to see all.",
+            )
+        file = assemble(row["shell"], row["bodies"])
+        saved = {"pattern_file": file, "name": row["name"], "version": version, "updated_at": row["created_at"]}
+        return design.model_copy(update=saved)
+
+    async def list(
+        self, queries: Queries, request: ListDesigns, caller: Caller
+    ) -> tuple[Sequence[Design], int]:
+        """A page of designs, and how many there are in all."""
+        file: LiteralString = "d.file, d.source_content" if request.with_files else "'' as file, null as source_content"
+        rows = await queries.fetch(
+            f"""
+            select {_COLUMNS}, {file}, count(*) over () as total_count
+            from designs d
+            where d.organization_id = $2 and d.deleted_at is null and {VISIBLE}
+                and ($1::text[] is null or d.visibility = any ($1))
+                and ($6 = '' or d.name ilike '%' || $6 || '%')
+                and ($7::timestamptz is null or d.updated_at > $7)
+            order by {ORDER.sql(request.order)}
+            limit $8 offset $9
+            """,  # noqa: S608 -- columns and order come from constants of ours
+            [one.value for one in request.visibility] or None,
+            *access_arguments(caller),
+            escaped_like(request.search),
+            request.updated_after,
+            request.page_size,
+            request.page * request.page_size,
+        )
+        total = rows[0]["total_count"] if rows else 0
+        return [_design(row) for row in rows], total
+
+    async def insert(
+        self,
+        tx: Transaction,
+        design_id: UUID,
+        file: StoredFile,
+        caller: Caller,
+        *,
+        visibility: Visibility,
+        design_type: str,
+        source_content: bytes | None = None,
+        location: dict[str, object] | None = None,
+    ) -> Design:
+        """A new design in its first version."""
+        row = await tx.fetchrow(
+            f"""
+            insert into designs as d
+                (id, organization_id, owner_id, name, visibility, design_type, file, version, source_content, location)
+            values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9)
+            returning {_COLUMNS}, d.file, d.source_content
+            """,  # noqa: S608 -- the columns are a constant of ours
+            design_id,
+            caller.organization_id,
+            caller.user_id,
+            file.name,
+            visibility.value,
+            design_type,
+            file.text,
+            source_content,
+            location or {},
+        )
+        assert row is not None  # an insert without `on conflict` returns its row
+        await self._insert_version(tx, design_id, 1, file, caller)
+        return _design(row)
+
+    async def update(
+        self,
+        tx: Transaction,
+        design_id: UUID,
+        base_version: int,
+        file: StoredFile,
+        caller: Caller,
+        *,
+        visibility: Visibility | None,
+    ) -> Design:
+        """The version after `base_version`. Raises Conflict when somebody else has saved it."""
+        row = await tx.fetchrow(
+            f"""
+            update designs as d
+            set file = $3, name = $4, version = version + 1, updated_at = now(),
+                visibility = coalesce($5, visibility)
+            where d.id = $1 and d.version = $2 and d.deleted_at is null
+            returning {_COLUMNS}, d.file, d.source_content
+            """,  # noqa: S608 -- the columns are a constant of ours
+            design_id,
+            base_version,
+            file.text,
+            file.name,
+            visibility.value if visibility else None,
+        )
+        if row is None:
+            raise Conflict(
+                f"Design {design_id} was saved by somebody else in between.",
+                code="design_stale",
+                cause=f"Your edit began with version {base_version}, which is no longer the newest.",
+                remedy="Read the newest version, make your change there and save again.",
+            )
+        await self._insert_version(tx, design_id, row["version"], file, caller)
+        return _design(row)
+
+    async def delete(self, tx: Transaction, design_id: UUID) -> None:
+        """Mark a design as deleted."""
+        await tx.execute("update designs set deleted_at = now(), updated_at = now() where id = $1", design_id)
+
+    async def versions(
+        self, queries: Queries, design_id: UUID, *, limit: int, offset: int
+    ) -> tuple[Sequence[DesignVersion], int]:
+        """The versions of a design, newest first, and how many there are."""
+        rows = await queries.fetch(
+            """
+            select version, name, cardinality(component_hashes) as components, user_id, created_at,
+                count(*) over () as total_count
+            from design_versions where design_id = $1
+            order by version desc limit $2 offset $3
+            """,
+            design_id,
+            limit,
+            offset,
+        )
+        versions = [
+            DesignVersion(
+                version=row["version"],
+                name=row["name"],
+                components=row["components"],
+                user_id=row["user_id"],
+                created_at=row["created_at"],
+            )
+            for row in rows
+        ]
+        return versions, rows[0]["total_count"] if rows else 0
+
+    async def _insert_version(
+        self, tx: Transaction, design_id: UUID, version: int, file: StoredFile, caller: Caller
+    ) -> None:
+        hashes = [name for name, _ in file.components]
+        bodies = dict(file.components)
+        await tx.execute(
+            """
+            insert into component_bodies (organization_id, hash, body)
+            select $1, b.hash, b.body from unnest($2::bytea[], $3::bytea[]) b(hash, body)
+            on conflict do nothing
+            """,
+            caller.organization_id,
+            list(bodies),
+            list(bodies.values()),
+        )
+        await tx.execute(
+            """
+            insert into design_versions
+                (design_id, version, organization_id, name, shell, component_hashes, user_id)
+            values ($1, $2, $3, $4, $5, $6, $7)
+            """,
+            design_id,
+            version,
+            caller.organization_id,
+            file.name,
+            file.shell,
+            hashes,
+            caller.user_id,
+        )
+
+
+def _missing(design_id: UUID) -> NotFound:
+    return NotFound(
+        f"There is no design {design_id}.",
+        code="design_unknown",
+        cause="It was deleted, or it is private and not shared with you.",
+        remedy="List the designs to see which there are.",
+    )
+
+
+def _design(row: Row) -> Design:
+    source = row["source_content"]
+    # The row is of our own making: checking it again would cost more than reading it.
+    return Design.model_construct(
+        id=row["id"],
+        name=row["name"],
+        pattern_file=row["file"],
+        user_id=row["owner_id"],
+        organization_id=row["organization_id"],
+        visibility=Visibility(row["visibility"]),
+        type=NullString.model_construct(string=row["design_type"], valid=True),
+        source_content=base64.b64encode(source).decode() if source is not None else None,
+        location=row["location"],
+        catalog_data=row["catalog_data"],
+        version=row["version"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+        view_count=row["view_count"],
+        share_count=row["share_count"],
+        download_count=row["download_count"],
+        clone_count=row["clone_count"],
+        deployment_count=row["deployment_count"],
+    )
