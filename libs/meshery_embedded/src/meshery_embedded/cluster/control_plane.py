@@ -248,9 +248,11 @@ def _session(url: str, authority: Pair, client: Pair) -> aiohttp.ClientSession:
 async def _watching(died: asyncio.Future[Process]) -> AsyncIterator[None]:
     """Turn the death of any process into the error of what is waited for meanwhile."""
     waiter = asyncio.current_task()
+    waiting = True
 
     def interrupt(_: asyncio.Future[Process]) -> None:
-        if waiter is not None:
+        # May be called after the end: a call that the loop has scheduled cannot be taken back.
+        if waiter is not None and waiting:
             waiter.cancel()
 
     died.add_done_callback(interrupt)
@@ -263,4 +265,5 @@ async def _watching(died: asyncio.Future[Process]) -> AsyncIterator[None]:
             waiter.uncancel()
         raise died.result().start_error("ended while the cluster started") from None
     finally:
+        waiting = False
         died.remove_done_callback(interrupt)
