@@ -80,6 +80,11 @@ class Predicate:
     sql: LiteralString
     values: tuple[Any, ...] = ()
 
+    def numbered(self, first: int) -> tuple[LiteralString, tuple[Any, ...]]:
+        """The condition with `$first` and on for its values, for a statement written by hand, and the values."""
+        places: tuple[LiteralString, ...] = tuple(f"${number}" for number in range(first, first + len(self.values)))
+        return self.sql.format(*places), self.values
+
 
 @dataclass(frozen=True, slots=True)
 class Page:

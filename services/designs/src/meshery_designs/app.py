@@ -13,10 +13,12 @@ from meshery_common.health import Health
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
-from meshery_designs import subjects, workers
+from meshery_designs import subjects
 from meshery_designs.clients import ClusterClient, IdentityClient, RegistryClient
 from meshery_designs.service import DeploymentsService, DesignsService
 from meshery_designs.settings import DesignsSettings
+from meshery_designs.store.runs import RUN_KIND
+from meshery_designs.workers import DeploymentRuns
 
 SERVICE = "designs"
 
@@ -30,20 +32,23 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         Database.open(
             settings.database, schema=SERVICE, migrations=files("meshery_designs") / "migrations"
         ) as db,
-        WorkerProcess.open() as worker,
+        WorkerProcess.open() as beside,
         Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
         supervise(SERVICE) as tasks,
     ):
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
         registry, clusters, identity = RegistryClient(bus), ClusterClient(bus), IdentityClient(bus)
-        designs = DesignsService(db, registry, worker)
+        designs = DesignsService(db, registry, beside)
         deployments = DeploymentsService(db, designs, clusters)
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
-        runs = workers.DeploymentRuns(db, clusters, identity, settings)
-        tasks.start("runs", Worker(db, {workers.KIND: runs.work}, at_once=settings.runs_at_once).run)
+        runs = DeploymentRuns(db, clusters, identity, settings)
+        worker = Worker(
+            db, {RUN_KIND: runs.work}, announce=runs.announce_given_up, concurrency=settings.runs_at_once
+        )
+        tasks.start("runs", worker.run)
         await subjects.serve(bus, designs, deployments)
         yield needs
         needs.stopping = True

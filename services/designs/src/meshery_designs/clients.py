@@ -65,9 +65,7 @@ class ClusterClient:
 
     async def get(self, connection_id: UUID) -> Connection:
         """One connection. Raises NotFound."""
-        return await self._bus.request(
-            connections.GET, connections.ConnectionId(connection_id=connection_id)
-        )
+        return await self._bus.request(connections.GET, connections.ConnectionId(connection_id=connection_id))
 
     async def apply(
         self,

@@ -13,9 +13,13 @@ class DesignsSettings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="DESIGNS_")
 
-    runs_at_once: int = Field(default=8, ge=1, le=100, description="Deployment runs that one process works on.")
+    runs_at_once: int = Field(
+        default=8, ge=1, le=100, description="Deployment runs that one process works on."
+    )
     health_timeout_seconds: float = Field(
-        default=300.0, gt=0, description="How long the objects of one wave may take to become healthy, in seconds."
+        default=300.0,
+        gt=0,
+        description="How long the objects of one wave may take to become healthy, in seconds.",
     )
     health_poll_seconds: float = Field(
         default=0.5, gt=0, description="Pause between two looks at the objects of a wave, in seconds."

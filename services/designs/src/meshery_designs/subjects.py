@@ -10,7 +10,7 @@ from meshery_designs.service import DeploymentsService, DesignsService
 async def serve(bus: Bus, designs: DesignsService, deployments: DeploymentsService) -> None:
     """Answer every endpoint of the contract; fails when one is forgotten."""
     await bus.serve(contract.GET, designs.get)
-    await bus.serve(contract.LIST, designs.list)
+    await bus.serve(contract.LIST, designs.page)
     await bus.serve(contract.CREATE, designs.create)
     await bus.serve(contract.UPDATE, designs.update)
     await bus.serve(contract.DELETE, designs.delete)

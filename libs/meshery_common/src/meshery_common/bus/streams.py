@@ -93,6 +93,10 @@ class Streams:
                 log.warning("the stream cannot be prepared yet", stream=name, error=str(error))
                 await asyncio.sleep(1)
 
+    async def ensure_own_stream(self) -> None:
+        """The stream of this service's facts, `EVT_<SERVICE>`."""
+        await self.ensure_stream(f"EVT_{self._service.upper()}", [f"meshery.evt.{self._service}.>"])
+
     async def publish(
         self, subject: str, payload: bytes, *, message_id: str, headers: dict[str, str]
     ) -> None:

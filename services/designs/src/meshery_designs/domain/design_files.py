@@ -65,7 +65,9 @@ def new_file(name: str, components: Sequence[dict[str, Any]], design_id: UUID) -
     }
 
 
-def checked(document: Any, *, design_id: UUID, name: str, version: int, new_id: Callable[[], UUID]) -> StoredFile:
+def checked(
+    document: Any, *, design_id: UUID, name: str, version: int, new_id: Callable[[], UUID]
+) -> StoredFile:
     """A design file made fit to be stored: ids, names and version set. Raises Invalid with the places.
 
     `name` wins over the file's own; `version` counts saves and becomes the patch number.

@@ -34,7 +34,9 @@ def read_documents(text: str) -> list[Any]:
     """The documents of a text, empty ones left out. Raises Invalid with line and column."""
     stripped = text.lstrip("\ufeff \t\r\n")
     if not stripped:
-        raise Invalid("The file is empty.", code="document_empty", remedy="Send a file with at least one document.")
+        raise Invalid(
+            "The file is empty.", code="document_empty", remedy="Send a file with at least one document."
+        )
     documents = _read_json(stripped) if stripped[0] in "{[" else None
     if documents is None:
         documents = _read_yaml(text)
@@ -52,7 +54,7 @@ def _read_json(text: str) -> list[Any] | None:
 
 def _read_yaml(text: str) -> list[Any]:
     try:
-        return list(yaml.load_all(text, Loader=_PlainLoader))  # noqa: S506 -- derives from the safe loader
+        return list(yaml.load_all(text, Loader=_PlainLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
@@ -99,4 +101,6 @@ def _check_size(document: Any, position: int) -> None:
         if not following:
             return
         level = following
-    raise Invalid(f"Document {position} is nested more than {MAX_DEPTH} levels deep.", code="document_too_deep")
+    raise Invalid(
+        f"Document {position} is nested more than {MAX_DEPTH} levels deep.", code="document_too_deep"
+    )

@@ -41,7 +41,9 @@ def health_of(content: Mapping[str, Any]) -> Health:
 def _deployment(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
     progressing = _condition(status, "Progressing")
     if progressing.get("reason") == "ProgressDeadlineExceeded":
-        return Health(State.FAILED, str(progressing.get("message") or "The rollout made no progress in time."))
+        return Health(
+            State.FAILED, str(progressing.get("message") or "The rollout made no progress in time.")
+        )
     if "observedGeneration" not in status:
         return Health(State.PROGRESSING, "Its controller has not seen it yet.")
     wanted = int(spec.get("replicas", 1))
@@ -98,7 +100,9 @@ def _job(spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
 def _pod(_spec: Mapping[str, Any], status: Mapping[str, Any]) -> Health:
     phase = str(status.get("phase") or "Pending")
     if phase == "Failed":
-        return Health(State.FAILED, str(status.get("message") or status.get("reason") or "The pod has failed."))
+        return Health(
+            State.FAILED, str(status.get("message") or status.get("reason") or "The pod has failed.")
+        )
     if phase == "Succeeded" or _condition(status, "Ready").get("status") == "True":
         return Healthy
     return Health(State.PROGRESSING, f"The pod is {phase.lower()}.")

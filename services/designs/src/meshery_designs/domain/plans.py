@@ -27,7 +27,16 @@ _WAVES: tuple[tuple[str, ...], ...] = (
     ),
     ("ClusterRoleBinding", "RoleBinding"),
     ("Service",),
-    ("DaemonSet", "Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "Pod", "Job", "CronJob"),
+    (
+        "DaemonSet",
+        "Deployment",
+        "StatefulSet",
+        "ReplicaSet",
+        "ReplicationController",
+        "Pod",
+        "Job",
+        "CronJob",
+    ),
     ("HorizontalPodAutoscaler", "PodDisruptionBudget", "Ingress", "HTTPRoute", "Gateway"),
     ("APIService", "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"),
 )
@@ -151,15 +160,15 @@ def deploy_plan(
         return plan
     other = _other_design(result.live, design_id)
     if other and not force:
-        return plan.model_copy(update={"action": Action.CONFLICT, "problem": _owned_by(item.reference, other)})
+        return plan.model_copy(
+            update={"action": Action.CONFLICT, "problem": _owned_by(item.reference, other)}
+        )
     changes = differences(result.live, result.object or {}, secret=item.reference.kind == "Secret")
     action = Action.UPDATE if changes else Action.UNCHANGED
     return plan.model_copy(update={"action": action, "changes": changes})
 
 
-def waits_for_plan(
-    reference: ObjectReference, problem: Problem, created_here: set[tuple[str, str]]
-) -> bool:
+def waits_for_plan(reference: ObjectReference, problem: Problem, created_here: set[tuple[str, str]]) -> bool:
     """Whether the API server refused only because something of the same plan is not there yet."""
     if problem.word is not Word.NOT_FOUND:
         return False
@@ -229,15 +238,22 @@ def _without_secret(change: FieldChange) -> FieldChange:
     return change.model_copy(update=hidden)
 
 
-def undeploy_plan(item: Item, result: ObjectResult, *, connection_id: UUID, wave: int) -> ObjectPlan:
-    """What an undeployment will do to one object that was found, or not, in the cluster."""
+def undeploy_plan(
+    component_id: UUID | None,
+    reference: ObjectReference,
+    result: ObjectResult,
+    *,
+    connection_id: UUID,
+    wave: int,
+) -> ObjectPlan:
+    """What a removal will do to one object that was found, or not, in the cluster."""
     action = Action.DELETE if result.outcome is ObjectOutcome.FOUND else Action.UNCHANGED
     if result.problem is not None:
         action = Action.FAILED
     return ObjectPlan(
         connection_id=connection_id,
-        component_id=item.component_id,
-        reference=item.reference,
+        component_id=component_id,
+        reference=reference,
         action=action,
         wave=wave,
         problem=result.problem,

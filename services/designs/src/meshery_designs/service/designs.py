@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import orjson
 
 from meshery_common import outbox
-from meshery_common.access import Access, require_access
+from meshery_common.access import forget_object
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
 from meshery_common.processes import WorkerProcess
@@ -47,9 +47,10 @@ from meshery_designs.store import DesignStore
 
 #: Texts longer than this are read in the worker process, so that no request waits for them.
 _HEAVY_CHARACTERS = 64 * 1024
-OBJECT_KIND = "design"
 _TYPES = [
-    SupportedType(design_type=DesignType.KUBERNETES_MANIFEST, supported_extensions=[".yaml", ".yml", ".json"]),
+    SupportedType(
+        design_type=DesignType.KUBERNETES_MANIFEST, supported_extensions=[".yaml", ".yml", ".json"]
+    ),
     SupportedType(design_type=DesignType.DESIGN, supported_extensions=[".yaml", ".yml", ".json"]),
 ]
 
@@ -73,10 +74,9 @@ class DesignsService:
             return await self._store.get(queries, request.design_id, caller)
         return await self._store.get_version(queries, request.design_id, request.version, caller)
 
-    async def list(self, request: ListDesigns, caller: Caller) -> DesignPage:
+    async def page(self, request: ListDesigns, caller: Caller) -> DesignPage:
         """A page of the designs that the caller may read."""
-        designs, total = await self._store.list(self._db.within(caller.organization_id), request, caller)
-        return DesignPage(page=request.page, page_size=request.page_size, total_count=total, patterns=designs)
+        return await self._store.page(self._db.within(caller.organization_id), request, caller)
 
     async def create(self, request: CreateDesign, caller: Caller) -> Design:
         """Save a new design from a design file, or an empty one."""
@@ -100,7 +100,7 @@ class DesignsService:
         """Save the next version: from a whole file, from changed components, or only under another name."""
         async with self._db.command(caller.organization_id) as tx:
             current = await self._store.get(tx, request.design_id, caller)
-            await require_access(tx, caller, OBJECT_KIND, current.id, current.user_id, Access.EDITOR)
+            await self._store.require_edit(tx, current.id, caller)
             document = orjson.loads(current.pattern_file)
             if request.file is not None:
                 document = await self._document(request.file)
@@ -125,8 +125,9 @@ class DesignsService:
         """Delete a design. What it deployed stays in the clusters: undeploy it before."""
         async with self._db.command(caller.organization_id) as tx:
             design = await self._store.get(tx, request.design_id, caller)
-            await require_access(tx, caller, OBJECT_KIND, design.id, design.user_id, Access.EDITOR)
+            await self._store.require_edit(tx, design.id, caller)
             await self._store.delete(tx, design.id)
+            await forget_object(tx, design.id)
             fact = DesignDeleted(
                 organization_id=design.organization_id,
                 user_id=caller.user_id,

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-from meshery_common.access import VISIBLE, access_arguments
+from meshery_common.access import ObjectTable, can_edit, can_operate, visible_to
 from meshery_common.database import Queries, Row, Transaction
-from meshery_common.paging import OrderBy, escaped_like
+from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import Design, DesignVersion, ListDesigns, NullString, Visibility
-from meshery_contracts.errors import Conflict, NotFound
+from meshery_contracts.designs import (
+    Design,
+    DesignPage,
+    DesignVersion,
+    ListDesigns,
+    NullString,
+    Visibility,
+)
+from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_designs.domain.design_files import StoredFile, assemble
 
 _COLUMNS: LiteralString = """
@@ -20,14 +27,19 @@ _COLUMNS: LiteralString = """
     d.version, d.created_at, d.updated_at, d.view_count, d.share_count, d.download_count, d.clone_count,
     d.deployment_count
 """
-ORDER = OrderBy(
+_FILE: LiteralString = "d.file, d.source_content"
+_NO_FILE: LiteralString = "'' as file, null::bytea as source_content"
+_TABLE = ObjectTable(
+    id="d.id", owner="d.owner_id", organization="d.organization_id", visibility="d.visibility"
+)
+_ORDER = OrderBy(
     columns={
-        "updated_at": "d.updated_at",
-        "created_at": "d.created_at",
-        "name": "lower(d.name)",
+        "updated_at": Sort("d.updated_at"),
+        "created_at": Sort("d.created_at"),
+        "name": Sort("lower(d.name)", str),
     },
     default="updated_at desc",
-    tie_break="d.id",
+    id_sql="d.id",
 )
 
 
@@ -36,18 +48,34 @@ class DesignStore:
 
     async def get(self, queries: Queries, design_id: UUID, caller: Caller) -> Design:
         """A design with its newest file. Raises NotFound."""
+        visible, values = visible_to(caller, _TABLE).numbered(2)
         row = await queries.fetchrow(
-            f"""
-            select {_COLUMNS}, d.file, d.source_content
-            from designs d
-            where d.id = $1 and d.deleted_at is null and {VISIBLE}
-            """,  # noqa: S608 -- both parts are constants of ours
+            f"select {_COLUMNS}, {_FILE} from designs d where d.id = $1 and d.deleted_at is null and ({visible})",  # noqa: S608 -- texts of our own
             design_id,
-            *access_arguments(caller),
+            *values,
         )
         if row is None:
             raise _missing(design_id)
         return _design(row)
+
+    async def require_edit(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
+        """Raise Forbidden unless the caller may change a design that he may read."""
+        await self._require(queries, design_id, can_edit(caller, _TABLE), "change")
+
+    async def require_operate(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
+        """Raise Forbidden unless the caller may deploy a design that he may read."""
+        await self._require(queries, design_id, can_operate(caller, _TABLE), "deploy")
+
+    async def _require(self, queries: Queries, design_id: UUID, allowed: Predicate, what: str) -> None:
+        condition, values = allowed.numbered(2)
+        sql: LiteralString = f"select 1 from designs d where d.id = $1 and ({condition})"  # noqa: S608 -- texts of our own
+        if await queries.fetchval(sql, design_id, *values) is None:
+            raise Forbidden(
+                f"You may read this design, but not {what} it.",
+                code="design_not_yours",
+                cause="It belongs to somebody else and was not shared with you for that.",
+                remedy="Ask its owner to share it with you, or make a copy.",
+            )
 
     async def get_version(self, queries: Queries, design_id: UUID, version: int, caller: Caller) -> Design:
         """A design as it was in a version. Raises NotFound."""
@@ -73,34 +101,34 @@ class DesignStore:
                 remedy=f"Its newest version is {design.version}; list them to see all.",
             )
         file = assemble(row["shell"], row["bodies"])
-        saved = {"pattern_file": file, "name": row["name"], "version": version, "updated_at": row["created_at"]}
+        saved = {
+            "pattern_file": file,
+            "name": row["name"],
+            "version": version,
+            "updated_at": row["created_at"],
+        }
         return design.model_copy(update=saved)
 
-    async def list(
-        self, queries: Queries, request: ListDesigns, caller: Caller
-    ) -> tuple[Sequence[Design], int]:
-        """A page of designs, and how many there are in all."""
-        file: LiteralString = "d.file, d.source_content" if request.with_files else "'' as file, null as source_content"
-        rows = await queries.fetch(
-            f"""
-            select {_COLUMNS}, {file}, count(*) over () as total_count
-            from designs d
-            where d.organization_id = $2 and d.deleted_at is null and {VISIBLE}
-                and ($1::text[] is null or d.visibility = any ($1))
-                and ($6 = '' or d.name ilike '%' || $6 || '%')
-                and ($7::timestamptz is null or d.updated_at > $7)
-            order by {ORDER.sql(request.order)}
-            limit $8 offset $9
-            """,  # noqa: S608 -- columns and order come from constants of ours
-            [one.value for one in request.visibility] or None,
-            *access_arguments(caller),
-            escaped_like(request.search),
-            request.updated_after,
-            request.page_size,
-            request.page * request.page_size,
+    async def page(self, queries: Queries, request: ListDesigns, caller: Caller) -> DesignPage:
+        """A page of the designs that the caller may read."""
+        columns: LiteralString = f"{_COLUMNS}, {_FILE if request.with_files else _NO_FILE}"
+        select = SelectBuilder("designs", columns, "designs d").where("d.deleted_at is null")
+        # Names the organisation so that an index serves; what is published elsewhere is in the catalog.
+        select.where("d.organization_id = {}", caller.organization_id).where(visible_to(caller, _TABLE))
+        if request.visibility:
+            select.where("d.visibility = any({}::text[])", [one.value for one in request.visibility])
+        if request.search:
+            select.where("d.name ilike {}", contains(request.search))
+        if request.updated_after is not None:
+            select.where("d.updated_at > {}", request.updated_after)
+        page = await select.page(queries, _ORDER, request)
+        return DesignPage(
+            page=page.page,
+            page_size=page.page_size,
+            total_count=page.total_count,
+            next_cursor=page.next_cursor,
+            patterns=[_design(row) for row in page.rows],
         )
-        total = rows[0]["total_count"] if rows else 0
-        return [_design(row) for row in rows], total
 
     async def insert(
         self,
@@ -120,7 +148,7 @@ class DesignStore:
             insert into designs as d
                 (id, organization_id, owner_id, name, visibility, design_type, file, version, source_content, location)
             values ($1, $2, $3, $4, $5, $6, $7, 1, $8, $9)
-            returning {_COLUMNS}, d.file, d.source_content
+            returning {_COLUMNS}, {_FILE}
             """,  # noqa: S608 -- the columns are a constant of ours
             design_id,
             caller.organization_id,
@@ -132,7 +160,7 @@ class DesignStore:
             source_content,
             location or {},
         )
-        assert row is not None  # an insert without `on conflict` returns its row
+        assert row is not None  # noqa: S101 -- an insert without `on conflict` returns its row
         await self._insert_version(tx, design_id, 1, file, caller)
         return _design(row)
 
@@ -153,7 +181,7 @@ class DesignStore:
             set file = $3, name = $4, version = version + 1, updated_at = now(),
                 visibility = coalesce($5, visibility)
             where d.id = $1 and d.version = $2 and d.deleted_at is null
-            returning {_COLUMNS}, d.file, d.source_content
+            returning {_COLUMNS}, {_FILE}
             """,  # noqa: S608 -- the columns are a constant of ours
             design_id,
             base_version,

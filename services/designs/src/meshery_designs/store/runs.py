@@ -8,9 +8,32 @@ from typing import Any
 from uuid import UUID
 
 from meshery_common.database import Queries, Row, Transaction
+from meshery_common.operations import Operation
+from meshery_common.operations.records import COLUMNS, operation_of
+from meshery_common.paging import OrderBy, SelectBuilder, Sort
+from meshery_contracts.caller import Caller
 from meshery_contracts.clusters import ObjectReference
-from meshery_contracts.designs import ObjectState, RunObject
+from meshery_contracts.designs import (
+    Direction,
+    ListRuns,
+    ObjectState,
+    Run,
+    RunObject,
+    RunPage,
+    RunStatus,
+)
 from meshery_contracts.errors import Conflict, Problem
+
+#: The kind of the durable operation that a run is.
+RUN_KIND = "deploy_design"
+_ORDER = OrderBy({"created_at": Sort("created_at")}, default="created_at desc", id_sql="operation_id")
+_STATUS = {
+    "queued": RunStatus.PENDING,
+    "running": RunStatus.RUNNING,
+    "succeeded": RunStatus.SUCCEEDED,
+    "failed": RunStatus.FAILED,
+    "cancelled": RunStatus.CANCELLED,
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,8 @@ class RunStore:
         """One start of a run at a time for a design. Raises Conflict when a run is under way."""
         await tx.execute("select 1 from designs where id = $1 for update", design_id)
         running = await tx.fetchval(
-            "select operation_id from operations where subject_id = $1 and finished_at is null limit 1", design_id
+            "select operation_id from operations where subject_id = $1 and finished_at is null limit 1",
+            design_id,
         )
         if running is not None:
             raise Conflict(
@@ -65,6 +89,21 @@ class RunStore:
                 code="run_under_way",
                 remedy="Wait until it has finished, or cancel it.",
             )
+
+    async def page(self, queries: Queries, request: ListRuns, caller: Caller) -> RunPage:
+        """A page of runs of the organisation, newest first, without their objects."""
+        select = SelectBuilder("runs", COLUMNS, "operations").where("kind = {}", RUN_KIND)
+        select.where("organization_id = {}", caller.organization_id)
+        if request.design_id is not None:
+            select.where("subject_id = {}", request.design_id)
+        page = await select.page(queries, _ORDER, request)
+        return RunPage(
+            page=page.page,
+            page_size=page.page_size,
+            total_count=page.total_count,
+            next_cursor=page.next_cursor,
+            runs=[run_of(operation_of(row)) for row in page.rows],
+        )
 
     async def insert_steps(
         self, tx: Transaction, run_id: UUID, organization_id: UUID, steps: Sequence[Step]
@@ -219,6 +258,25 @@ class RunStore:
                 for one in steps
             ],
         )
+
+
+def run_of(operation: Operation) -> Run:
+    """A run as clients see it, without its objects."""
+    told = operation.input
+    return Run(
+        id=operation.operation_id,
+        design_id=operation.subject_id or UUID(int=0),
+        design_name=told["design_name"],
+        version=told["version"],
+        direction=Direction(told["direction"]),
+        status=_STATUS[operation.status],
+        connection_ids=[UUID(one) for one in told["connection_ids"]],
+        problem=operation.problem,
+        user_id=operation.user_id,
+        created_at=operation.created_at,
+        updated_at=operation.updated_at,
+        finished_at=operation.finished_at,
+    )
 
 
 def run_object(step: Step) -> RunObject:
