@@ -1,6 +1,6 @@
 """Assertions: who is asking, signed by identity, verified here once and then cached.
 
-An assertion is a JWT (EdDSA) that lives for two minutes. Identity signs with `AssertionSigner`; every service
+An assertion is a JWT (Ed25519, RFC 9864) that lives for two minutes. Identity signs with `AssertionSigner`; every service
 verifies with `AssertionVerifier`. A bare header is never trusted.
 """
 
@@ -21,7 +21,7 @@ from meshery_contracts.caller import Caller, CallerKind
 from meshery_contracts.errors import Unauthenticated
 
 ISSUER = "meshery-identity"
-ALGORITHM = "EdDSA"
+ALGORITHM = "Ed25519"
 #: How long an assertion is valid; the gateway renews after half of it.
 LIFETIME_SECONDS = 120
 #: Clocks of two machines may differ by this much.

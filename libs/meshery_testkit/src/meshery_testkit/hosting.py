@@ -1,0 +1,39 @@
+"""A service under test in a task of its own.
+
+An async fixture that yields inside the service's task group would run it in pytest's task: when a worker dies the
+test would hang. Here the block fails at once when the service ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+
+@asynccontextmanager
+async def hosted(running: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
+    """Run a service beside the block. Raises what the service raised, at its start, in between or at its end."""
+    started = asyncio.Event()
+    stop = asyncio.Event()
+
+    async def serve() -> None:
+        try:
+            async with running:
+                started.set()
+                await stop.wait()
+        finally:
+            started.set()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(serve())
+            await started.wait()
+            if serving.done():
+                return
+            try:
+                yield
+            finally:
+                stop.set()
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
