@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 import structlog
 
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
-from meshery_common.database.background import alongside
+from meshery_common.background import alongside
 from meshery_contracts.errors import ProblemError
 
 _log = structlog.get_logger(__name__)

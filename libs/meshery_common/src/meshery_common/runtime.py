@@ -17,6 +17,7 @@ import structlog
 import uvloop
 from prometheus_client import Counter
 
+from meshery_common.background import alongside
 from meshery_common.telemetry import TelemetrySettings, flush_tracing, start_logging, start_tracing
 
 log = structlog.get_logger()
@@ -28,20 +29,20 @@ _LONGEST_PAUSE_SECONDS = 30.0
 class Tasks:
     """The background work of one service, by name."""
 
-    def __init__(self, group: asyncio.TaskGroup, service: str) -> None:
-        self._group = group
+    def __init__(self, service: str) -> None:
         self._service = service
-        self._tasks: list[asyncio.Task[None]] = []
+        self._to_start: asyncio.Queue[tuple[str, Callable[[], Awaitable[object]]]] = asyncio.Queue()
 
     def start(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         """Run `work` for as long as the service lives; it is called again whenever it ends."""
-        full = f"{self._service}: {name}"
-        self._tasks.append(self._group.create_task(_kept_running(full, work), name=full))
+        self._to_start.put_nowait((f"{self._service}: {name}", work))
 
-    def stop(self) -> None:
-        """Cancel all of it."""
-        for task in self._tasks:
-            task.cancel()
+    async def keep(self) -> None:
+        """Start what is to be started, and hold it until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                name, work = await self._to_start.get()
+                group.create_task(_kept_running(name, work), name=name)
 
 
 async def _kept_running(name: str, work: Callable[[], Awaitable[object]]) -> None:
@@ -63,12 +64,9 @@ async def _kept_running(name: str, work: Callable[[], Awaitable[object]]) -> Non
 @asynccontextmanager
 async def supervise(service: str) -> AsyncIterator[Tasks]:
     """Run named workers beside the block; they are cancelled when it ends."""
-    async with asyncio.TaskGroup() as group:
-        tasks = Tasks(group, service)
-        try:
-            yield tasks
-        finally:
-            tasks.stop()
+    tasks = Tasks(service)
+    async with alongside(tasks.keep()):
+        yield tasks
 
 
 def run(

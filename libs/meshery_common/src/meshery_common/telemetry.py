@@ -82,7 +82,7 @@ def start_tracing(settings: TelemetrySettings, service: str, exporter: SpanExpor
 
     OpenTelemetry keeps one provider for a process and refuses a second: later calls add their exporter to it.
     """
-    global _provider  # noqa: PLW0603 -- OpenTelemetry itself is one per process
+    global _provider
     if exporter is None and not settings.otlp_endpoint:
         return
     if exporter is None:

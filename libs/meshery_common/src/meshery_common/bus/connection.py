@@ -24,6 +24,7 @@ from opentelemetry import trace
 from opentelemetry.propagate import inject
 from opentelemetry.trace import SpanKind
 
+from meshery_common.background import alongside
 from meshery_common.bus.dispatch import Dispatcher, Handler
 from meshery_common.bus.headers import Header
 from meshery_common.bus.service_protocol import ServiceProtocol

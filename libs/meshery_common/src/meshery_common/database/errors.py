@@ -88,6 +88,9 @@ def unavailable(code: str = "database_unavailable", *, cause: str = "") -> Unava
 
 def translated(error: BaseException) -> BaseException:
     """The error to raise `from None` in place of a driver's; anything foreign comes back as it is."""
+    if type(error) is pg.DataError:
+        # Raised by the driver itself before it sends; what the server finds has a class of its own.
+        return _of_argument(error)
     if isinstance(error, asyncpg.PostgresError):
         return _of_server(error)
     if isinstance(error, TimeoutError):
@@ -127,15 +130,17 @@ def _of_server(error: Any) -> BaseException:
     return StatementFailed(error.sqlstate or "", _reason(error))
 
 
+def _of_argument(error: BaseException) -> BaseException:
+    # The driver's text quotes the value. A character that UTF-8 does not know is the caller's mistake, every
+    # other mismatch is ours.
+    if isinstance(error.__cause__, UnicodeError) or "surrogates not allowed" in str(error):
+        return _unstorable_text()
+    return StatementFailed("22000", "an argument does not fit the type of its parameter")
+
+
 def _of_driver(error: BaseException) -> BaseException:
-    if isinstance(error, pg.DataError):
-        # The driver's text quotes the value. A character that UTF-8 does not know is the caller's mistake,
-        # every other type mismatch is ours.
-        if isinstance(error.__cause__, UnicodeError) or "surrogates not allowed" in str(error):
-            return _unstorable_text()
-        return StatementFailed("22000", "an argument does not fit the type of its parameter")
     text = str(error)
-    if "closed" in text or "released" in text or "pool" in text:
+    if "closed" in text or "released" in text:
         return unavailable()
     return StatementFailed("", text.splitlines()[0] if text else type(error).__name__)
 

@@ -87,7 +87,10 @@ class Transaction:
     async def copy(
         self, table: LiteralString, columns: Sequence[LiteralString], rows: Iterable[Sequence[Any]]
     ) -> int:
-        """Write many rows by COPY, the fastest way in; the number of rows written."""
+        """Write many rows by COPY, the fastest way in; the number of rows written.
+
+        PostgreSQL refuses it for tables with row-level security: there insert from `unnest(…)`, half as fast.
+        """
         with self._connection:
             return affected(await self._raw.copy_records_to_table(table, columns=columns, records=rows))
 

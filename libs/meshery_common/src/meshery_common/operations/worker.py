@@ -1,0 +1,322 @@
+"""Claims operations and runs their handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import structlog
+from pydantic import BaseModel
+
+from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
+from meshery_common.operations.records import CHANNEL, COLUMNS, Operation, operation_of
+from meshery_common.operations.run import OperationCancelled, OperationLost, Run
+from meshery_contracts.errors import Internal, Problem, ProblemError, Word
+
+_log = structlog.get_logger(__name__)
+
+#: Does the work of one kind. What it returns becomes the result, a ProblemError the reason of its failure; it may
+#: also end the run itself in a transaction of its own.
+Handler = Callable[[Run], Awaitable[BaseModel | dict[str, Any] | None]]
+
+#: Called in the transaction in which the worker ends an operation, to add the fact about it. Not called when the
+#: handler has ended the run itself.
+Announce = Callable[[Transaction, Operation], Awaitable[None]]
+
+#: Problems that may be gone at the next attempt.
+_PASSING = frozenset({Word.UNAVAILABLE, Word.TIMEOUT, Word.RATE_LIMITED})
+
+_POLL_SECONDS = 1.0
+_FIRST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 60.0
+
+
+class Worker:
+    """Does the operations of one service. Every replica runs one."""
+
+    def __init__(
+        self,
+        db: Database,
+        handlers: Mapping[str, Handler],
+        *,
+        announce: Announce | None = None,
+        concurrency: int = 16,
+        max_attempts: int = 5,
+        ttl_seconds: float = 15.0,
+        grace_seconds: float = 10.0,
+    ) -> None:
+        """`handlers` by kind. After `max_attempts` that ended in a crash or a passing problem it gives up.
+
+        An operation whose worker is silent for `ttl_seconds` is taken over. At a stop, handlers get
+        `grace_seconds` to end by themselves.
+        """
+        self._db = db
+        self._handlers = dict(handlers)
+        self._announce = announce
+        self._concurrency = concurrency
+        self._max_attempts = max_attempts
+        self._ttl = timedelta(seconds=ttl_seconds)
+        self._grace_seconds = grace_seconds
+        self._holder = uuid4()
+        self._running: dict[UUID, _Running] = {}
+        self._room = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """How many handlers run now; for metrics."""
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Work until cancelled; then let handlers end within the grace and hand over the rest."""
+        async with asyncio.TaskGroup() as group:
+            beating = group.create_task(self._beat())
+            try:
+                async with self._db.listen(CHANNEL) as wakes:
+                    while True:
+                        while await self._fill(group):
+                            pass
+                        await self._next(wakes)
+            finally:
+                await self._drain()
+                beating.cancel()
+
+    async def _next(self, wakes: AsyncIterator[None]) -> None:
+        self._room.clear()
+        if len(self._running) < self._concurrency:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_POLL_SECONDS):
+                    await anext(wakes)
+        else:
+            await self._room.wait()
+
+    async def _fill(self, group: asyncio.TaskGroup) -> bool:
+        """Claim what there is room for, and begin with it; whether there may be more."""
+        room = self._concurrency - len(self._running)
+        if room <= 0:
+            return False
+        asked = time.monotonic()
+        try:
+            rows = await self._db.fetch(
+                EVERY_ORGANIZATION,
+                f"""
+                update operations set
+                    status = 'running', holder = $1, fence = fence + 1, attempt = attempt + 1,
+                    available_at = clock_timestamp() + $2::interval,
+                    started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
+                where operation_id in (
+                    select operation_id from operations
+                    where finished_at is null and available_at <= clock_timestamp() and kind = any($3::text[])
+                    order by available_at limit $4 for update skip locked
+                )
+                returning fence, {COLUMNS}
+                """,  # noqa: S608 - our own list of columns
+                self._holder,
+                self._ttl,
+                list(self._handlers),
+                room,
+            )
+        except ProblemError as error:
+            _log.debug("Operations cannot be claimed now", reason=error.problem.code)
+            return False
+        for row in rows:
+            operation = operation_of(row)
+            run = Run(self._db, operation, row["fence"], self._holder)
+            running = _Running(run, asked + self._ttl.total_seconds())
+            former = self._running.get(operation.operation_id)
+            if former is not None:
+                # Its lease ran out while the database was away, and it came back to us.
+                former.lose()
+            self._running[operation.operation_id] = running
+            running.task = group.create_task(self._attempt(running), name=f"operation {operation.kind}")
+        return len(rows) == room
+
+    async def _attempt(self, running: _Running) -> None:
+        run = running.run
+        log = _log.bind(operation_id=str(run.operation_id), kind=run.operation.kind, attempt=run.attempt)
+        try:
+            if run.attempt > self._max_attempts:
+                log.error("An operation ended its worker too often")
+                await self._finish(run, lambda tx: run.fail(tx, _poison(run)))
+                return
+            await self._handle(run, log)
+        except asyncio.CancelledError:
+            if running.lost:
+                log.warning("An operation was lost to another worker")
+                return
+            await self._give_back(run, timedelta(0), attempt=run.attempt - 1)
+            raise
+        except OperationLost:
+            log.warning("An operation was lost to another worker")
+        except ProblemError as error:
+            # The database is away: the lease runs out, and the next attempt goes on from the checkpoint.
+            log.warning("An operation could not be ended", reason=error.problem.code)
+        finally:
+            if self._running.get(run.operation_id) is running:
+                del self._running[run.operation_id]
+            self._room.set()
+
+    async def _handle(self, run: Run, log: Any) -> None:
+        try:
+            result = await self._handlers[run.operation.kind](run)
+        except OperationLost:
+            raise
+        except OperationCancelled:
+            await self._finish(run, run.end_cancelled)
+        except ProblemError as error:
+            if error.word in _PASSING:
+                await self._again_or_fail(run, error.problem, log)
+            else:
+                problem = error.problem
+                await self._finish(run, lambda tx: run.fail(tx, problem))
+        except Exception:
+            log.exception("An operation failed unforeseen")
+            await self._again_or_fail(run, _unforeseen(run), log)
+        else:
+            await self._finish(run, lambda tx: run.succeed(tx, result))
+
+    async def _again_or_fail(self, run: Run, problem: Problem, log: Any) -> None:
+        if run.finished:
+            return
+        if run.attempt >= self._max_attempts or await run.cancelled():
+            await self._finish(run, lambda tx: run.fail(tx, problem))
+            return
+        pause = min(_FIRST_PAUSE_SECONDS * 2 ** (run.attempt - 1), _LONGEST_PAUSE_SECONDS)
+        log.info("An operation is tried again later", reason=problem.code, seconds=pause)
+        await self._give_back(run, timedelta(seconds=pause), attempt=run.attempt)
+
+    async def _finish(self, run: Run, end: Callable[[Transaction], Awaitable[None]]) -> None:
+        """End it in one transaction with its fact, unless the handler has done so."""
+        if run.finished:
+            return
+        async with run.transaction() as tx:
+            await end(tx)
+            if self._announce is not None:
+                row = await tx.fetchrow(
+                    f"select {COLUMNS} from operations where operation_id = $1",  # noqa: S608 - our own list
+                    run.operation_id,
+                )
+                assert row is not None  # noqa: S101 - locked by this transaction
+                await self._announce(tx, operation_of(row))
+
+    async def _give_back(self, run: Run, pause: timedelta, *, attempt: int) -> None:
+        """Let another worker have it, after a pause. `attempt` is what counts as tried so far."""
+        if run.finished:
+            return
+        with suppress(ProblemError):
+            await self._db.execute(
+                EVERY_ORGANIZATION,
+                """
+                update operations set available_at = clock_timestamp() + $4::interval, attempt = $5, holder = null
+                where operation_id = $1 and fence = $2 and holder = $3 and status = 'running'
+                """,
+                run.operation_id,
+                run.fence,
+                self._holder,
+                pause,
+                attempt,
+            )
+            self._db.notify(CHANNEL)
+
+    async def _beat(self) -> None:
+        """Keep the leases of all that run here, by one statement; stop what was lost or may have been."""
+        while True:
+            await asyncio.sleep(self._ttl.total_seconds() / 5)
+            if not self._running:
+                continue
+            asked = time.monotonic()
+            mine = dict(self._running)
+            try:
+                rows = await self._db.fetch(
+                    EVERY_ORGANIZATION,
+                    # A row that one of our own transactions has locked is left alone: it cannot be claimed either,
+                    # and one long transaction must not hold up the others' heartbeats.
+                    """
+                    with mine as (
+                        select o.operation_id, o.cancel_requested_at
+                        from operations o join unnest($1::uuid[], $2::bigint[]) as m (operation_id, fence)
+                            on o.operation_id = m.operation_id and o.fence = m.fence
+                        where o.holder = $4 and o.status = 'running'
+                    ), free as (
+                        select o.operation_id from operations o join mine using (operation_id)
+                        where o.holder = $4 for no key update of o skip locked
+                    ), renewed as (
+                        update operations o set available_at = clock_timestamp() + $3::interval
+                        from free where o.operation_id = free.operation_id
+                        returning o.operation_id
+                    )
+                    select mine.operation_id, mine.cancel_requested_at, renewed.operation_id is not null as renewed
+                    from mine left join renewed using (operation_id)
+                    """,
+                    list(mine),
+                    [running.run.fence for running in mine.values()],
+                    self._ttl,
+                    self._holder,
+                )
+            except ProblemError as error:
+                _log.warning("Operations cannot be kept alive now", reason=error.problem.code)
+                for running in mine.values():
+                    if time.monotonic() > running.safe_until:
+                        running.lose()
+                continue
+            kept = {row["operation_id"]: row for row in rows}
+            for operation_id, running in mine.items():
+                row = kept.get(operation_id)
+                if row is None:
+                    if not running.run.finished:
+                        running.lose()
+                    continue
+                if row["renewed"]:
+                    running.safe_until = asked + self._ttl.total_seconds()
+                if row["cancel_requested_at"] is not None:
+                    running.run.note_cancel()
+
+    async def _drain(self) -> None:
+        """Wait for the handlers, then cancel what is left; each hands its operation over."""
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=self._grace_seconds)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late)
+
+
+class _Running:
+    """A run and its task."""
+
+    def __init__(self, run: Run, safe_until: float) -> None:
+        self.run = run
+        self.task: asyncio.Task[None] | None = None
+        #: `time.monotonic()` up to which nobody else can have claimed it.
+        self.safe_until = safe_until
+        self.lost = False
+
+    def lose(self) -> None:
+        """Stop the handler: the operation is, or may be, another worker's."""
+        self.lost = True
+        if self.task is not None:
+            self.task.cancel()
+
+
+def _poison(run: Run) -> Problem:
+    return Internal(
+        "The operation was given up: every attempt ended without a result.",
+        code="operation_gave_up",
+        detail=f"{run.attempt - 1} attempts",
+        cause="The work ended the process that did it, e.g. for lack of memory, or was always cut short.",
+        remedy=f"Ask whoever runs the system to look in the logs for the operation {run.operation_id}.",
+    ).problem
+
+
+def _unforeseen(run: Run) -> Problem:
+    return Internal(
+        "Something went wrong on our side.",
+        code="operation_failed",
+        remedy=f"Ask whoever runs the system to look in the logs for the operation {run.operation_id}.",
+    ).problem
