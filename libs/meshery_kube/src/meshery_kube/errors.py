@@ -19,11 +19,10 @@ The text of an error never holds a credential: request bodies, headers and kubec
 not put into messages, and the transport blanks its own token in what the server says.
 """
 
+from dataclasses import replace
 from enum import StrEnum
 
-from meshery_kube.statuses import Cause, FieldConflict, Status, status_from_object
-
-__all__ = ["Status", "api_error", "status_from_object"]
+from meshery_kube.statuses import Cause, FieldConflict, Status, schema_causes
 
 
 class KubeError(Exception):
@@ -268,5 +267,7 @@ def api_error(status: Status, request: str) -> ApiError:
         # An object that is not there is named in the details; an unknown path is answered by
         # "404 page not found" or by a Status without a name.
         return KindNotFound(status, request)
+    if status.code == 500 and (causes := schema_causes(status.message)):
+        return Invalid(replace(status, causes=causes), request)
     fallback = ServerFault if status.code >= 500 else ApiError
     return _BY_CODE.get(status.code, fallback)(status, request)

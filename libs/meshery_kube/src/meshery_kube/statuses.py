@@ -40,6 +40,25 @@ class FieldConflict:
     message: str
 
 
+_SCHEMA_REFUSAL = "failed to create typed patch object"
+_SCHEMA_FIELD = re.compile(r"(?:^|: |\s)(\.[^\s:]+): (.+)")
+
+
+def schema_causes(message: str) -> tuple[Cause, ...]:
+    """The fields that server-side apply does not find in the schema; empty for other messages.
+
+    The server answers these with 500 and no reason, whatever fieldValidation says, though it is
+    the manifest that is wrong (sigs.k8s.io/structured-merge-diff, typed/validate.go).
+    """
+    if not message.startswith(_SCHEMA_REFUSAL):
+        return ()
+    return tuple(
+        Cause("FieldValueInvalid", match.group(2).strip(), match.group(1).lstrip("."))
+        for line in message.splitlines()
+        if (match := _SCHEMA_FIELD.search(line))
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """What the server said. `code` is the HTTP status, `retry_after` seconds or None."""
@@ -63,7 +82,7 @@ class Status:
         return tuple(
             FieldConflict(
                 manager=match.group(1) if (match := _MANAGER.search(cause.message)) else "",
-                field=cause.field,
+                field=cause.field.lstrip("."),
                 message=cause.message,
             )
             for cause in self.causes
