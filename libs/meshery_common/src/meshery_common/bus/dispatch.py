@@ -10,14 +10,12 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NATSError
 from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.propagate import extract
@@ -25,6 +23,7 @@ from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
+from meshery_common.bus.connection import Connection
 from meshery_common.bus.headers import Header
 from meshery_common.bus.settings import BusSettings
 from meshery_common.callers import NOBODY, AssertionVerifier
@@ -50,11 +49,15 @@ RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
 #: A use case: typed request and verified caller in, typed reply out.
 Handler = Callable[[RequestT, Caller], Awaitable[ReplyT]]
+#: What answers a foreign request: raw bytes in and out, None for no answer.
+BytesHandler = Callable[[bytes], Awaitable[bytes | None]]
 
 log = structlog.get_logger()
 
 #: How far two machines' clocks may be apart before an absolute deadline is believed.
 CLOCK_SKEW_SECONDS = 0.25
+#: Foreign requests carry no deadline of ours.
+BYTES_HANDLER_SECONDS = 5.0
 
 REQUESTS = Counter(
     "meshery_rpc_requests_total", "Requests answered, by outcome.", ["service", "endpoint", "outcome"]
@@ -96,7 +99,7 @@ class Dispatcher:
         self,
         endpoint: Endpoint[RequestT, ReplyT],
         handler: Handler[RequestT, ReplyT],
-        client: Callable[[], Client],
+        connection: Connection,
     ) -> Callable[[Msg], Awaitable[None]]:
         """The callback that serves one endpoint: it only starts a task, so that no message waits for another."""
         stats = EndpointStats(endpoint)  # type: ignore[arg-type]  # stats read the names only
@@ -122,18 +125,43 @@ class Dispatcher:
             stats.processing_ns += int(elapsed * 1e9)
             if message.reply:
                 try:
-                    await client().publish(message.reply, payload, headers=headers)
-                except NATSError as error:
+                    await connection.publish(message.reply, payload, headers)
+                except Unavailable as error:
                     # The caller's own deadline tells it; a command's answer is kept under its key.
                     log.warning("a reply could not be sent", endpoint=endpoint.subject, error=str(error))
 
         async def receive(message: Msg) -> None:
-            task = asyncio.create_task(handle(message, time.monotonic()))  # noqa: TID251 -- kept in _live
-            self._live.add(task)
-            self._in_flight.inc()
-            task.add_done_callback(self._ended)
+            self._start(handle(message, time.monotonic()))
 
         return receive
+
+    def route_bytes(
+        self, answer: BytesHandler, client: Callable[[], Client]
+    ) -> Callable[[Msg], Awaitable[None]]:
+        """The callback for a subject that is no endpoint of ours: no caller, no key, no body that we know."""
+
+        async def handle(message: Msg) -> None:
+            try:
+                async with asyncio.timeout(BYTES_HANDLER_SECONDS):
+                    payload = await answer(message.data)
+                if payload is not None and message.reply:
+                    await client().publish(message.reply, payload)
+            except Exception:
+                log.exception("a foreign request was not answered", subject=message.subject)
+
+        async def receive(message: Msg) -> None:
+            if len(self._live) > self._settings.max_in_flight:
+                log.warning("a foreign request was dropped, too many are in flight", subject=message.subject)
+                return
+            self._start(handle(message))
+
+        return receive
+
+    def _start(self, handling: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(handling)  # noqa: TID251 -- kept in _live
+        self._live.add(task)
+        self._in_flight.inc()
+        task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._live.discard(task)
