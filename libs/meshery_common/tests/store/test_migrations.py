@@ -75,13 +75,13 @@ async def test_a_changed_file_is_named(empty: ServiceDatabase, folder: Path) -> 
     await opened(empty.settings(), folder)
     file = folder / "0001_things.sql"
     file.write_text(file.read_text() + "-- later thought\n")
-    with pytest.raises(MigrationChanged, match="service/0001_things.sql"):
+    with pytest.raises(MigrationChanged, match=r"service/0001_things\.sql"):
         await opened(empty.settings(), folder)
 
 
 async def test_a_failing_file_leaves_nothing_behind(empty: ServiceDatabase, folder: Path) -> None:
     (folder / "0002_bad.sql").write_text("create table half (n integer); select nonsense;")
-    with pytest.raises(MigrationFailed, match="service/0002_bad.sql.*nonsense"):
+    with pytest.raises(MigrationFailed, match=r"service/0002_bad\.sql.*nonsense"):
         await opened(empty.settings(), folder)
     (folder / "0002_bad.sql").write_text("create table half (n integer);")
     assert (await opened(empty.settings(), folder))[-1] == ("service", 2)

@@ -75,13 +75,13 @@ async def relaying(db: Database, broker: Broker, relays: int = 1) -> AsyncIterat
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.005)
 
 
 async def none_waits(db: Database) -> None:
     async with asyncio.timeout(15):
-        while (await outbox.lag(db)).pending:
+        while (await outbox.lag(db)).pending:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
