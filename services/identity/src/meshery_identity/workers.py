@@ -1,0 +1,36 @@
+"""What identity does without being asked: keys are replaced in time, tokens that ended are forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from meshery_common.clock import Clock, utc_now
+from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_identity.service import SigningKeys
+from meshery_identity.store import TokenStore
+
+log = structlog.get_logger()
+
+#: Far more often than a new key is announced before it signs.
+KEYS_EVERY_SECONDS = 60.0
+PURGE_EVERY_SECONDS = 3600.0
+
+
+async def keep_keys_fresh(keys: SigningKeys) -> None:
+    """Replace signing keys when their time has come, and learn of those that other replicas made."""
+    while True:
+        await asyncio.sleep(KEYS_EVERY_SECONDS)
+        await keys.refresh()
+
+
+async def purge_tokens(db: Database, keep: timedelta, clock: Clock = utc_now) -> None:
+    """Forget tokens that ended long ago."""
+    store = TokenStore()
+    while True:
+        gone = await store.purge(db.within(EVERY_ORGANIZATION), clock() - keep)
+        if gone:
+            log.info("ended tokens were forgotten", count=gone)
+        await asyncio.sleep(PURGE_EVERY_SECONDS)
