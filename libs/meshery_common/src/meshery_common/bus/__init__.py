@@ -5,7 +5,7 @@ under a limit, drain on stop, and answer what is in flight. While the connection
 instead of buffering; a client that nats-py has closed for good is replaced with all its subscriptions.
 """
 
-from meshery_common.bus.connection import Bus
+from meshery_common.bus.bus import Bus
 from meshery_common.bus.headers import Header
 from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Received

@@ -164,12 +164,12 @@ class Connection:
         for listening in self._listening:
             if listening.current is not None:
                 with contextlib.suppress(NATSError):
-                    await listening.current.drain()
+                    await listening.current.drain()  # type: ignore[no-untyped-call]  # not annotated there
         await finish()
         with contextlib.suppress(NATSError, TimeoutError):
             if self._client.is_connected:
                 async with asyncio.timeout(3):
-                    await self._client.drain()  # type: ignore[no-untyped-call]  # nats-py forgot to annotate it
+                    await self._client.drain()
             else:
                 await self._client.close()
 

@@ -135,9 +135,7 @@ class Dispatcher:
 
         return receive
 
-    def route_bytes(
-        self, answer: BytesHandler, client: Callable[[], Client]
-    ) -> Callable[[Msg], Awaitable[None]]:
+    def route_bytes(self, answer: BytesHandler, connection: Connection) -> Callable[[Msg], Awaitable[None]]:
         """The callback for a subject that is no endpoint of ours: no caller, no key, no body that we know."""
 
         async def handle(message: Msg) -> None:
@@ -145,7 +143,7 @@ class Dispatcher:
                 async with asyncio.timeout(BYTES_HANDLER_SECONDS):
                     payload = await answer(message.data)
                 if payload is not None and message.reply:
-                    await client().publish(message.reply, payload)
+                    await connection.publish(message.reply, payload)
             except Exception:
                 log.exception("a foreign request was not answered", subject=message.subject)
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import orjson
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NATSError
 from nats.js import JetStreamContext
@@ -25,6 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, RetentionPolic
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
+from meshery_common.bus.connection import Connection
 from meshery_common.bus.headers import Header
 from meshery_contracts.errors import Unavailable
 
@@ -56,10 +56,10 @@ BatchHandler = Callable[[list[Received]], Awaitable[None]]
 
 
 class Streams:
-    """JetStream of one process. `client` gives the living connection."""
+    """JetStream of one process."""
 
-    def __init__(self, client: Callable[[], Client], service: str) -> None:
-        self._client = client
+    def __init__(self, connection: Connection, service: str) -> None:
+        self._connection = connection
         self._service = service
 
     async def ensure_stream(
@@ -89,7 +89,7 @@ class Streams:
                 except NotFoundError:
                     await self._context().add_stream(config)
                 return
-            except (NATSError, JetStreamError, TimeoutError) as error:
+            except (NATSError, JetStreamError, TimeoutError, Unavailable) as error:
                 log.warning("the stream cannot be prepared yet", stream=name, error=str(error))
                 await asyncio.sleep(1)
 
@@ -101,9 +101,6 @@ class Streams:
         self, subject: str, payload: bytes, *, message_id: str, headers: dict[str, str]
     ) -> None:
         """Store one fact; returns when JetStream has it. A repeat of a message id is stored once."""
-        client = self._client()
-        if not client.is_connected:
-            raise Unavailable("The message bus cannot be reached right now.", code="bus_unreachable")
         try:
             await self._context().publish(
                 subject, payload, timeout=5, headers={**headers, Header.MESSAGE_ID: message_id}
@@ -150,14 +147,14 @@ class Streams:
         gather_seconds: float,
     ) -> None:
         """Keep one pull request outstanding; returns when the consumer or the connection is lost."""
-        client = self._client()
+        client = self._connection.client
         inbox = f"{client.new_inbox()}.{secrets.token_hex(4)}"
         arrived: asyncio.Queue[Msg] = asyncio.Queue()
         subscription = await client.subscribe(inbox, cb=arrived.put)
         wanted = 0
         asked_at = 0.0
         try:
-            while client is self._client() and client.is_connected:
+            while self._connection.connected() and client is self._connection.client:
                 if wanted <= batch_size // 2 or time.monotonic() - asked_at > PULL_SECONDS:
                     request = {"batch": batch_size, "expires": int(PULL_SECONDS * 1e9)}
                     subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
@@ -208,7 +205,7 @@ class Streams:
                 await one._message.ack()
 
     def _context(self) -> JetStreamContext:
-        return self._client().jetstream(timeout=5)
+        return self._connection.client.jetstream(timeout=5)
 
 
 async def _gather(
