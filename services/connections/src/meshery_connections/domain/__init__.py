@@ -1,0 +1,1 @@
+"""The rules of connections, pure: no await, no clock, no I/O."""
