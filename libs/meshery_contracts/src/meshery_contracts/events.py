@@ -52,6 +52,11 @@ class ListEvents(PageRequest):
     actions: list[str] = Field(default_factory=list)
     severities: list[Severity] = Field(default_factory=list)
     acted_upon: list[UUID] = Field(default_factory=list)
+    operation_ids: list[UUID] = Field(default_factory=list)
+    own: bool = Field(
+        default=False,
+        description="Only the caller's and those of nobody in particular, also for one who may see all.",
+    )
 
 
 class SeverityCount(PublicMessage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -25,7 +25,7 @@ class KindName(Message):
 class ResolveKinds(Message):
     """Which components stand for these kinds?"""
 
-    kinds: list[KindName]
+    kinds: Annotated[list[KindName], Field(max_length=5000)]
 
 
 class ModelReference(PublicMessage):
@@ -47,6 +47,7 @@ class ResolvedKind(Message):
     display_name: str = ""
     model: ModelReference | None = None
     namespaced: bool = True
+    custom: bool = Field(default=False, description="Whether the kind comes from a CRD.")
     schema_hash: str = Field(default="", description="Names the schema in `GET_SCHEMAS`; empty without one.")
 
 
@@ -54,18 +55,22 @@ class ResolvedKinds(Message):
     """One answer for each kind asked for, in that order."""
 
     kinds: list[ResolvedKind]
+    generation: int = Field(default=0, description="Grows whenever the organisation's registry changes.")
 
 
 class GetSchemas(Message):
     """The JSON schemas with these hashes."""
 
-    hashes: list[str]
+    hashes: Annotated[list[str], Field(max_length=1000)]
 
 
 class Schemas(Message):
     """JSON schema text by hash; a hash that is not known is left out."""
 
     schemas: dict[str, str]
+    omitted: list[str] = Field(
+        default_factory=list, description="Known, but too much for one answer: ask for these again."
+    )
 
 
 class RegisterOpenAPI(Message):
@@ -75,7 +80,13 @@ class RegisterOpenAPI(Message):
     cluster_name: str
     cluster_version: str = Field(description="gitVersion of the API server, e.g. v1.36.3.")
     group_version: str = Field(description="`v1` or `apps/v1`.")
-    document: str = Field(description="The OpenAPI v3 document, JSON text.")
+    document: str = Field(
+        default="", description="The OpenAPI v3 document, JSON text; or send the next field."
+    )
+    document_gzip: str = Field(
+        default="",
+        description="The same document, gzip and base64: some group versions are larger than a message.",
+    )
     namespaced_kinds: list[str] = Field(description="Kinds of this group version that live in a namespace.")
     cluster_kinds: list[str] = Field(description="Kinds of this group version that do not.")
     custom: bool = Field(default=False, description="Whether the kinds come from CRDs.")
@@ -87,7 +98,9 @@ class RegistrationReport(Message):
     added: int = 0
     updated: int = 0
     unchanged: int = 0
-    refused: list[str] = Field(default_factory=list)
+    removed: int = Field(default=0, description="Kinds that no cluster serves any longer.")
+    refused: list[str] = Field(default_factory=list, description="Kind and reason, one text each.")
+    generation: int = Field(default=0, description="Of the organisation's registry, after this.")
 
 
 class ListModels(PageRequest):
@@ -96,19 +109,32 @@ class ListModels(PageRequest):
     name: str = ""
     greedy: bool = Field(default=False, description="Whether `name` may be a part of the name.")
     registrant: str = ""
+    model_id: UUID | None = None
+    version: str = Field(default="", description="Of the software that the model stands for.")
+    category: str = ""
+    status: str = Field(default="", description="`enabled`, `ignored` or `duplicate`; empty lists all.")
+    annotations: bool | None = Field(default=None, description="Only annotations, or none of them.")
     with_components: bool = False
     with_relationships: bool = False
     with_schemas: bool = False
 
 
 class ListComponents(PageRequest):
-    """A part of the components; schemas only when asked for."""
+    """A part of the components.
+
+    With schemas, only as many of them as fit into an answer are given: a component whose own is left out has an
+    empty `component.schema` and `metadata.schemaOmitted`. Ask for it by its name or id.
+    """
 
     model: str = ""
+    model_version: str = ""
+    component_id: UUID | None = None
     name: str = Field(default="", description="The kind, or a part of it when `greedy`.")
     greedy: bool = False
     category: str = ""
     api_version: str = ""
+    status: str = Field(default="enabled", description="Empty lists all.")
+    annotations: bool | None = Field(default=None, description="Only annotations, or none of them.")
     with_schemas: bool = True
 
 
@@ -127,6 +153,23 @@ class EntityPage(PageReply):
     policies: list[dict[str, Any]] | None = None
     categories: list[dict[str, Any]] | None = None
     registrants: list[dict[str, Any]] | None = None
+    generation: int = Field(
+        default=0, description="Of the organisation's registry: the key of a cached answer."
+    )
+
+
+class ListCategories(PageRequest):
+    """A part of the categories."""
+
+    name: str = ""
+    greedy: bool = Field(default=False, description="Whether `name` may be a part of the name.")
+
+
+class ListPolicies(PageRequest):
+    """A part of the policies."""
+
+    model: str = ""
+    name: str = ""
 
 
 class ListRelationships(PageRequest):
@@ -187,9 +230,16 @@ LIST_RELATIONSHIPS = Endpoint(
     key=Key.VIEW_REGISTRY,
     summary="Relationships.",
 )
+LIST_POLICIES = Endpoint(
+    "meshery.rpc.registry.v1.list_policies",
+    ListPolicies,
+    EntityPage,
+    key=Key.VIEW_REGISTRY,
+    summary="Policies.",
+)
 LIST_CATEGORIES = Endpoint(
     "meshery.rpc.registry.v1.list_categories",
-    PageRequest,
+    ListCategories,
     EntityPage,
     key=Key.VIEW_REGISTRY,
     summary="Categories.",
