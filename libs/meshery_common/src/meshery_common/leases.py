@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.background import alongside
+from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_contracts.errors import ProblemError
 
 _log = structlog.get_logger(__name__)
@@ -151,11 +151,13 @@ async def _keep(db: Database, lease: Lease) -> None:
         await asyncio.sleep(lease.ttl_seconds / 3)
         while True:
             left = lease.safe_until - time.monotonic()
+            if left <= 0:
+                raise LeaseLost(f"the lease {lease.name!r} could not be renewed in time")
             try:
-                async with asyncio.timeout(max(left, 0)):
+                async with asyncio.timeout(left):
                     lease = await renew(db, lease)
                 break
             except TimeoutError:
-                raise LeaseLost(f"the lease {lease.name!r} could not be renewed in time") from None
+                continue
             except ProblemError:
-                await asyncio.sleep(min(0.2, max(left, 0)))
+                await asyncio.sleep(min(0.2, left))

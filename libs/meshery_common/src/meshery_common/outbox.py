@@ -20,8 +20,8 @@ import structlog
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from meshery_common import leases
-from meshery_common.database import EVERY_ORGANIZATION, Database, Row, Transaction
 from meshery_common.background import alongside
+from meshery_common.database import EVERY_ORGANIZATION, Database, Row, Transaction
 from meshery_common.ids import uuid7
 from meshery_common.retention import purge_for_ever
 from meshery_contracts.endpoints import Topic

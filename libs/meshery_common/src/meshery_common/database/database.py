@@ -15,9 +15,9 @@ from typing import Any, LiteralString, TypeVar, cast
 
 import structlog
 
+from meshery_common.background import alongside
 from meshery_common.context import current_request
 from meshery_common.database import connecting, migrator
-from meshery_common.background import alongside
 from meshery_common.database.commands import Command, check_key, check_patience
 from meshery_common.database.errors import Contended
 from meshery_common.database.listening import Listener
