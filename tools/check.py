@@ -50,7 +50,11 @@ def steps(root: Path = ROOT) -> list[Step]:
         Step("generated", (python, str(tools / "generate.py"), "--check"), "make schemas"),
         Step("lint", (str(BIN / "ruff"), "check", "--quiet", "."), "make format, then the rest by hand"),
         Step("format", (str(BIN / "ruff"), "format", "--check", "--quiet", "."), "make format"),
-        Step("imports", (str(BIN / "lint-imports"), "--no-cache", "--no-logo"), "see .importlinter for the borders"),
+        Step(
+            "imports",
+            (str(BIN / "lint-imports"), "--no-cache", "--no-logo"),
+            "see .importlinter for the borders",
+        ),
         Step("layout", (python, str(tools / "check_layout.py"), "--quiet"), "each line says how"),
     ]
 
