@@ -193,9 +193,9 @@ class Watch:
                 return
             async with _Released(gate) as held:
                 async for batch in batches:
-                    yield batch
                     if self._version is not None:  # the snapshot is complete
                         held.release()
+                    yield batch
 
     async def _listed(self) -> AsyncGenerator[list[WatchEvent], None]:
         """A snapshot by a paged list. A token that expires starts it anew (see _judge)."""
@@ -263,18 +263,13 @@ class Watch:
                         raise
                     if not chunk:
                         break
-                    batch: list[WatchEvent] = []
-                    for line in splitter.feed(chunk):
-                        event = self._decode(line, snapshot, count)
-                        if event is None:
-                            continue
-                        batch.append(event)
-                        if type(event) is SnapshotEnded:
-                            snapshot = False
-                        else:
-                            count += 1
+                    batch, failure = self._decode_all(splitter.feed(chunk), snapshot, count)
+                    snapshot = snapshot and self._version is None
+                    count += len(batch)
                     if batch:
                         yield batch
+                    if failure is not None:
+                        raise failure
                     if snapshot and loop.time() > until:
                         raise _NoStreaming
         except (Invalid, BadRequest) as error:
@@ -292,6 +287,21 @@ class Watch:
         self._unfinished = 0
         if not count and loop.time() - began < min(1.0, options.first_pause):
             raise ProtocolError(f"the watch of {self._kind.plural} ends at once")
+
+    def _decode_all(
+        self, lines: list[bytes], snapshot: bool, count: int
+    ) -> tuple[list[WatchEvent], KubeError | None]:
+        """The events of `lines`, and what ended them early: what came before must not be lost."""
+        batch: list[WatchEvent] = []
+        try:
+            for line in lines:
+                event = self._decode(line, snapshot, count + len(batch))
+                if event is not None:
+                    batch.append(event)
+                    snapshot = snapshot and type(event) is not SnapshotEnded
+        except KubeError as error:
+            return batch, error
+        return batch, None
 
     def _decode(self, line: bytes, snapshot: bool, count: int) -> WatchEvent | None:
         """The event in a line; None for an empty one. Raises ApiError for an ERROR event."""

@@ -27,8 +27,11 @@ async def serve() -> AsyncIterator[Serve]:
     async with AsyncExitStack() as stack:
 
         async def start(handler: Handler, *, token: str | None = None, **client: Any) -> Client:
+            async def entry(request: web.Request) -> web.StreamResponse:
+                return await handler(request)
+
             app = web.Application()
-            app.router.add_route("*", "/{tail:.*}", handler)
+            app.router.add_route("*", "/{tail:.*}", entry)
             server = TestServer(app, shutdown_timeout=0.1)
             await server.start_server()
             stack.push_async_callback(server.close)

@@ -121,7 +121,7 @@ count.write_text(str(runs))
     [
         (f"print('{SECRET}')", "no usable"),
         (f"import sys; print('{SECRET}', file=sys.stderr); sys.exit(3)", "code 3.*Install it"),
-        (printing('{"token":"%s"}' % SECRET, "v1"), "apiVersion"),
+        (printing(f'{{"token":"{SECRET}"}}', "v1"), "apiVersion"),
         (printing("{}"), "neither"),
         (printing('{"clientCertificateData":"x"}'), "neither"),
         (printing('{"token":"t","expirationTimestamp":"soon"}'), "expirationTimestamp"),

@@ -279,10 +279,14 @@ async def test_a_consumers_own_error_is_not_taken_for_one_of_the_network(serve: 
         return web.Response(body=b"line")
 
     kube = await serve(handler)
-    with pytest.raises(ValueError, match="mine"):
+
+    async def consume() -> None:
         async with kube.transport.stream(GET) as stream:
             await stream.read()
             raise ValueError("mine")
+
+    with pytest.raises(ValueError, match="mine"):
+        await consume()
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a%2fb", "../../secrets/x"])
