@@ -153,6 +153,7 @@ class ImportDesign(Message):
     name: Annotated[str, Field(max_length=255)] = ""
     file_name: Annotated[str, Field(max_length=255)] = ""
     file: str = Field(max_length=MAX_FILE_CHARACTERS, description="The document, base64.")
+    save: bool = Field(default=True, description="Whether the design is kept, or only shown.")
 
 
 class ImportNote(PublicMessage):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from meshery_contracts.endpoints import Endpoint, Topic, public, services_only
 from meshery_contracts.errors import Word
@@ -30,7 +30,9 @@ class SigningKeys(Message):
 class Authenticate(Message):
     """Who is behind this credential?"""
 
-    token: str = Field(default="", description="A personal access token or session; empty for none at all.")
+    token: str = Field(
+        default="", repr=False, description="A personal access token or session; empty for none at all."
+    )
     provider: str = Field(default="", description="The provider that was chosen; empty for the default one.")
     organization_id: UUID | None = Field(default=None, description="The organisation to act in.")
     from_loopback: bool = Field(
@@ -42,14 +44,14 @@ class Authenticate(Message):
 class ExchangeToken(Message):
     """An integrator's token for an assertion."""
 
-    token: Annotated[str, Field(min_length=1, max_length=4096)]
+    token: Annotated[str, Field(min_length=1, max_length=4096, repr=False)]
     organization_id: UUID | None = None
 
 
 class Assertion(Message):
     """A signed statement who is asking, to be sent in the header Meshery-Caller."""
 
-    assertion: str
+    assertion: str = Field(repr=False)
     expires_at: datetime
     user_id: UUID
     organization_id: UUID
@@ -148,7 +150,9 @@ class User(PublicMessage):
 
 
 class Preferences(PublicMessage):
-    """A person's preferences; unknown keys of newer clients are kept in `extra`."""
+    """A person's preferences; top-level keys of newer clients are kept and given back as they came."""
+
+    model_config = ConfigDict(extra="allow")
 
     mesh_adapters: list[dict[str, Any]] = Field(default_factory=list)
     grafana: dict[str, Any] = Field(default_factory=dict)
@@ -315,7 +319,7 @@ class Token(PublicMessage):
 class NewToken(Token):
     """A token with its secret, shown this once, and the NATS user that goes with it."""
 
-    token: str
+    token: str = Field(repr=False)
     nats_url: str = ""
     nats_user: str = Field(default="", description="User name at NATS; the password is the token.")
     nats_inbox_prefix: str = Field(

@@ -83,17 +83,20 @@ WIRING: Mapping[str, Wiring] = {
         streams=(SYNC,),
         # The Go MeshSync's own subjects; `meshsync.request` is the name in Meshery's architecture text.
         extra=Extra(
-            publish=("meshsync.request", "meshery.meshsync.request"),
+            publish=("meshsync.request", "meshery.meshsync.request", "meshery.meshsync.compare"),
             subscribe=("meshery.meshsync.>",),
         ),
     ),
     "events": Wiring(calls=("identity",), consumes=_EVERYBODY),
     # MeshSync as child processes beside connections; in a cluster of its own it has that cluster's broker.
     "meshsync": Wiring(
+        # Opens sessions and compares digests; both are open to it alone.
+        calls=("inventory",),
         serves=False,
         announces=False,
         extra=Extra(
-            publish=("meshery.sync.v1.*.*", "meshery.meshsync.>"), subscribe=("meshery.meshsync.request",)
+            publish=("meshery.sync.v1.*.*", "meshery.meshsync.>"),
+            subscribe=("meshery.meshsync.request", "meshery.meshsync.compare"),
         ),
     ),
     # A person at a shell: `nats micro ls|info|stats --inbox-prefix _INBOX_operator`.

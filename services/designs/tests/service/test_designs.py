@@ -38,9 +38,7 @@ class Client:
         self.people = people
         self.caller = caller
 
-    async def ask(
-        self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, key: str = ""
-    ) -> ReplyT:
+    async def ask(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, key: str = "") -> ReplyT:
         assertion = self.people.assertion(self.caller)
         return await self.bus.request(endpoint, request, assertion=assertion, idempotency_key=key)
 
@@ -49,9 +47,7 @@ class Client:
 
 
 @pytest.fixture
-async def client(
-    nats: NATSForTests, people: People, database_for: DatabaseFactory
-) -> AsyncIterator[Client]:
+async def client(nats: NATSForTests, people: People, database_for: DatabaseFactory) -> AsyncIterator[Client]:
     settings = DesignsSettings(
         database=await database_for("designs", MIGRATIONS), bus=nats.bus_settings("designs")
     )

@@ -30,6 +30,7 @@ from meshery_contracts.designs import (
     ImportedDesign,
     ListDesigns,
     ListVersions,
+    NullString,
     SupportedType,
     SupportedTypes,
     UpdateDesign,
@@ -175,6 +176,8 @@ class DesignsService:
             components, notes = manifests.components_of(found, known, uuid4)
             document = design_files.new_file(name, components, design_id)
         file = design_files.checked(document, design_id=design_id, name=name, version=1, new_id=uuid4)
+        if not request.save:
+            return ImportedDesign(design=self._unsaved(design_id, file, kind, caller), notes=notes)
         async with self._db.command(caller.organization_id) as tx:
             design = await self._store.insert(
                 tx,
@@ -187,6 +190,22 @@ class DesignsService:
             )
             await self._announce_saved(tx, design, caller, "import")
             return await tx.answer(ImportedDesign(design=design, notes=notes))
+
+    def _unsaved(self, design_id: UUID, file: StoredFile, kind: DesignType, caller: Caller) -> Design:
+        """A design that is shown and not kept."""
+        now = self._clock()
+        return Design(
+            id=design_id,
+            name=file.name,
+            pattern_file=file.text,
+            user_id=caller.user_id,
+            organization_id=caller.organization_id,
+            visibility=Visibility.PRIVATE,
+            type=NullString(string=kind, valid=True),
+            version=0,
+            created_at=now,
+            updated_at=now,
+        )
 
     async def validate(self, request: ValidateDesign, caller: Caller) -> ValidationReport:
         """Check every component against the schema of its kind."""

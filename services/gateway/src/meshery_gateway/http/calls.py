@@ -1,0 +1,257 @@
+"""One HTTP request on its way to the services: its session, its parameters, its body, its answer."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_snake
+
+from meshery_common.bus import Bus
+from meshery_contracts.endpoints import Endpoint
+from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
+from meshery_contracts.messages import Message
+from meshery_contracts.paging import MAX_PAGE_SIZE
+from meshery_gateway.http.sessions import Session, Sessions
+from meshery_gateway.settings import GatewaySettings
+
+RequestT = TypeVar("RequestT", bound=Message)
+ReplyT = TypeVar("ReplyT", bound=Message)
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+#: Answers shorter than this are not worth compressing.
+_COMPRESS_FROM_BYTES = 2048
+
+
+class Call:
+    """What a route's handler works with."""
+
+    def __init__(self, request: web.Request, bus: Bus, sessions: Sessions, settings: GatewaySettings) -> None:
+        self.request = request
+        self.bus = bus
+        self.settings = settings
+        self._sessions = sessions
+        self._session: Session | None = None
+
+    # --- who ----------------------------------------------------------------------------------------------
+
+    async def session(self) -> Session:
+        """Who is asking. Raises Unauthenticated."""
+        if self._session is None:
+            self._session = await self._sessions.of(self.request)
+        return self._session
+
+    # --- asking services ----------------------------------------------------------------------------------
+
+    async def ask(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT) -> ReplyT:
+        """Ask a service and read its reply."""
+        return await self.bus.request(
+            endpoint,
+            request,
+            assertion=(await self.session()).assertion,
+            idempotency_key=self._idempotency_key(),
+        )
+
+    async def pass_on(
+        self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, status: int = 200
+    ) -> web.Response:
+        """Ask a service and hand its reply on, unread, with an ETag."""
+        body = await self.bus.request_bytes(
+            endpoint,
+            request.model_dump_json(exclude_unset=True).encode(),
+            assertion=(await self.session()).assertion,
+            idempotency_key=self._idempotency_key(),
+        )
+        return self.answer_bytes(body, status=status)
+
+    def _idempotency_key(self) -> str:
+        return self.request.headers.get("Idempotency-Key", "")
+
+    # --- answering ----------------------------------------------------------------------------------------
+
+    def answer(self, value: Any, *, status: int = 200) -> web.Response:
+        """An answer in JSON."""
+        if isinstance(value, BaseModel):
+            return self.answer_bytes(value.model_dump_json().encode(), status=status)
+        return self.answer_bytes(orjson.dumps(value, default=_plain), status=status)
+
+    def answer_bytes(self, body: bytes, *, status: int = 200) -> web.Response:
+        """An answer that is JSON already. A client that has this very answer is told so."""
+        headers = {"Content-Type": "application/json"}
+        if self.request.method == "GET":
+            etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            headers["ETag"] = etag
+            headers["Cache-Control"] = "private, no-cache"
+            if self.request.headers.get("If-None-Match") == etag:
+                return web.Response(status=304, headers=headers)
+        response = web.Response(status=status, body=body, headers=headers)
+        if len(body) >= _COMPRESS_FROM_BYTES and "Accept-Encoding" in self.request.headers:
+            response.enable_compression()
+        return response
+
+    # --- parameters ---------------------------------------------------------------------------------------
+
+    def id(self, name: str = "id") -> UUID:
+        """A UUID of the path. Raises Invalid."""
+        text = self.request.match_info[name]
+        try:
+            return UUID(text)
+        except ValueError:
+            raise Invalid(
+                f"{text!r} is no id.",
+                code="id_invalid",
+                fields=(FieldProblem(path=name, message="must be a UUID"),),
+                remedy="Take the id from a list.",
+            ) from None
+
+    def text(self, *names: str) -> str:
+        """A query parameter in whichever spelling the client used: camelCase, snake_case or all lower."""
+        query = self.request.query
+        for name in names:
+            for spelling in (name, to_snake(name), name.lower()):
+                if spelling in query:
+                    return query[spelling].strip()
+        return ""
+
+    def flag(self, *names: str) -> bool:
+        """A yes-or-no parameter."""
+        return self.text(*names).lower() in ("true", "1", "yes")
+
+    def texts(self, *names: str) -> list[str]:
+        """A parameter with several values: repeated, or one JSON array. Raises Invalid for a broken array."""
+        found: list[str] = []
+        for name in names:
+            for spelling in dict.fromkeys((name, to_snake(name))):
+                for value in self.request.query.getall(spelling, []):
+                    found.extend(_values_of(name, value))
+        return found
+
+    def ids(self, *names: str) -> list[UUID]:
+        """A parameter with several UUIDs. Raises Invalid."""
+        try:
+            return [UUID(one) for one in self.texts(*names)]
+        except ValueError:
+            raise Invalid(f"{names[0]} must hold ids.", code="id_invalid") from None
+
+    def page(
+        self, *, default_size: int, most: int = MAX_PAGE_SIZE, crosswise: bool = False
+    ) -> dict[str, Any]:
+        """Paging, search and order as the fields of a `PageRequest`.
+
+        `crosswise` reads `order=<column>&sort=asc|desc`, otherwise `order="<column> asc|desc"`; events have it
+        the other way round again. `pagesize=all` asks for as much as one reply carries.
+        """
+        size = self.text("pageSize")
+        order = self.text("order")
+        if crosswise:
+            direction = self.text("sort").lower()
+            order = f"{order} {direction if direction in ('asc', 'desc') else 'desc'}" if order else ""
+        everything = size.lower() == "all"
+        wanted = most if everything else self._number("pageSize", size, default_size) or default_size
+        found: dict[str, Any] = {
+            "page": self._number("page", self.text("page"), 0),
+            "page_size": min(wanted, most),
+            "search": self.text("search", "q")[:500],
+            "order": order[:100],
+        }
+        if cursor := self.text("cursor"):
+            found["cursor"] = cursor
+        return found
+
+    def _number(self, name: str, text: str, default: int) -> int:
+        if not text:
+            return default
+        if not text.isdigit() or len(text) > 7:
+            raise Invalid(
+                f"{name} must be a number from 0.",
+                code="parameter_invalid",
+                fields=(FieldProblem(path=name, message=f"{text[:50]!r} is no number from 0"),),
+            )
+        return int(text)
+
+    # --- body ---------------------------------------------------------------------------------------------
+
+    async def body_bytes(self, most: int | None = None) -> bytes:
+        """The body, however it is typed. Raises TooLarge."""
+        limit = most or self.settings.max_body_bytes
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in self.request.content.iter_any():
+            size += len(chunk)
+            if size > limit:
+                raise TooLarge(
+                    f"The request body is larger than {limit:,} bytes.",
+                    code="body_too_large",
+                    remedy="Send less at once.",
+                )
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def body(self, most: int | None = None) -> dict[str, Any]:
+        """The body as a JSON object; an empty body is an empty object. Raises Invalid."""
+        content = await self.body_bytes(most)
+        if not content.strip():
+            return {}
+        try:
+            value = orjson.loads(content)
+        except orjson.JSONDecodeError as error:
+            raise Invalid(
+                "The request body is no valid JSON.",
+                code="body_unreadable",
+                detail=str(error)[:200],
+                remedy="Send a JSON object.",
+            ) from None
+        if not isinstance(value, dict):
+            raise Invalid("The request body must be a JSON object.", code="body_shape")
+        return value
+
+
+def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
+    """A message from what a client sent; keys in either spelling, camelCase wins. Raises Invalid."""
+    try:
+        return kind.model_validate(both_read(values))
+    except ValidationError as error:
+        fields = tuple(
+            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        raise Invalid(
+            f"The request is not valid at {fields[0].path}: {fields[0].message}.",
+            code="request_invalid",
+            fields=fields,
+        ) from None
+
+
+def both_read(values: dict[str, Any]) -> dict[str, Any]:
+    """First-level keys in snake_case; where a client sent both spellings the camelCase one counts."""
+    plain = {key: value for key, value in values.items() if to_snake(key) == key}
+    camel = {to_snake(key): value for key, value in values.items() if to_snake(key) != key}
+    return {**plain, **camel}
+
+
+def _values_of(name: str, value: str) -> Sequence[str]:
+    value = value.strip()
+    if not value.startswith("["):
+        return [value] if value else []
+    try:
+        parsed = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        parsed = None
+    if not isinstance(parsed, list) or not all(isinstance(one, str) for one in parsed):
+        raise Invalid(
+            f"{name} must be a JSON array of texts.",
+            code="parameter_invalid",
+            fields=(FieldProblem(path=name, message=f"{value[:100]!r} is none"),),
+        )
+    return parsed
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError(type(value).__name__)

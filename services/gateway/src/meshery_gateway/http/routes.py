@@ -1,0 +1,43 @@
+"""Routes as data: method, path, handler, and which endpoint's key guards it.
+
+A route without an endpoint says in words why it is open. From this table the server is built, the OpenAPI
+document is generated, and a test finds a route that nobody guards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from meshery_contracts.endpoints import Endpoint, Public
+from meshery_gateway.http.calls import Call
+
+Handler = Callable[[Call], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Route:
+    """One method on one path."""
+
+    method: str
+    path: str
+    handler: Handler
+    #: The endpoint that answers in the end, whose permission key counts; or why nobody is asked.
+    guarded_by: Endpoint[Any, Any] | Public
+    summary: str
+    tag: str
+    #: Query parameters in camelCase.
+    query: tuple[str, ...] = ()
+    #: Largest body in bytes; None for the usual limit.
+    max_body_bytes: int | None = None
+
+
+PAGE_QUERY = ("page", "pageSize", "search", "order", "sort")
+
+
+def both_prefixes(path: str) -> tuple[str, str]:
+    """A registry path under its old and its new prefix."""
+    return f"/api/meshmodels{path}", f"/api/registry{path}"

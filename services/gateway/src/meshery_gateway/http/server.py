@@ -1,0 +1,160 @@
+"""The HTTP server: every route under one middleware that guards, answers errors and counts.
+
+One of the three places that catch everything: an unforeseen exception is logged with the request id and answered
+with that id alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+
+import structlog
+from aiohttp import web
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from opentelemetry.trace import SpanKind
+from prometheus_client import Counter, Histogram
+
+from meshery_common.bus import Bus
+from meshery_common.callers import NOBODY
+from meshery_common.context import RequestContext, serving
+from meshery_common.telemetry import tracing
+from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
+from meshery_gateway.http.problems import problem_response
+from meshery_gateway.http.routes import Handler, Route
+from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.settings import GatewaySettings
+
+log = structlog.get_logger()
+
+REQUESTS = Counter(
+    "meshery_http_requests_total", "HTTP requests, by route and status.", ["method", "route", "status"]
+)
+SECONDS = Histogram(
+    "meshery_http_seconds",
+    "Time from an HTTP request to its answer; streams not counted.",
+    ["route"],
+    buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
+)
+REQUEST_ID = web.RequestKey("request_id", str) if hasattr(web, "RequestKey") else "request_id"
+
+
+class Server:
+    """Builds the application around the bus."""
+
+    def __init__(self, settings: GatewaySettings, bus: Bus, sessions: Sessions) -> None:
+        self._settings = settings
+        self._bus = bus
+        self._sessions = sessions
+        self._guard = Guard(settings.public_url, settings.allowed_hosts)
+        self._tracer = trace.get_tracer("meshery.http")
+
+    def application(self, routes: Iterable[Route]) -> web.Application:
+        """The application with all routes. More exact paths come first, as the order of the table says."""
+        app = web.Application(middlewares=[self._around], client_max_size=self._settings.max_design_bytes)
+        for route in routes:
+            app.router.add_route(route.method, route.path, self._served(route.handler))
+        return app
+
+    def _served(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def serve(request: web.Request) -> web.StreamResponse:
+            return await handler(Call(request, self._bus, self._sessions, self._settings))
+
+        return serve
+
+    @web.middleware
+    async def _around(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        started = time.perf_counter()
+        resource = request.match_info.route.resource
+        route = resource.canonical if resource is not None else "unknown"
+        request_id = secrets.token_hex(16)
+        context = RequestContext(caller=NOBODY, request_id=request_id)
+        try:
+            with serving(context):
+                self._guard.check(request)
+                response = await self._traced(request, handler, route)
+        except ProblemError as error:
+            response = problem_response(error.problem)
+        except web.HTTPException as error:
+            if error.status < 400:
+                response = error
+            else:
+                response = problem_response(_of_http(error, request))
+        except (ConnectionResetError, TimeoutError):
+            raise
+        except Exception:
+            log.exception("unforeseen error", route=route, request_id=request_id)
+            problem = Internal(
+                "Something went wrong on our side.",
+                remedy=f"Report this id to whoever runs the system: {request_id}",
+                trace_id=request_id,
+            ).problem
+            response = problem_response(problem)
+        if not response.prepared:
+            response.headers.update(SECURITY_HEADERS)
+            response.headers["X-Request-Id"] = request_id
+            SECONDS.labels(route).observe(time.perf_counter() - started)
+        REQUESTS.labels(request.method, route, response.status).inc()
+        return response
+
+    async def _traced(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+        route: str,
+    ) -> web.StreamResponse:
+        if not tracing():
+            return await handler(request)
+        token = otel_context.attach(extract(request.headers))
+        try:
+            with self._tracer.start_as_current_span(
+                f"{request.method} {route}",
+                kind=SpanKind.SERVER,
+                attributes={"http.request.method": request.method, "http.route": route},
+            ) as span:
+                response = await handler(request)
+                span.set_attribute("http.response.status_code", response.status)
+                return response
+        finally:
+            otel_context.detach(token)
+
+
+def _of_http(error: web.HTTPException, request: web.Request) -> Problem:
+    if error.status == 404:
+        return NotFound(
+            f"There is nothing at {request.path}.",
+            code="route_unknown",
+            remedy="GET /openapi.json lists every route.",
+        ).problem
+    if error.status == 413:
+        return TooLarge("The request body is too large.", code="body_too_large").problem
+    if error.status == 405:
+        allowed = ", ".join(sorted(getattr(error, "allowed_methods", ())))
+        return Invalid(
+            f"{request.method} is not served at {request.path}.",
+            code="method_unknown",
+            remedy=f"Use one of: {allowed}.",
+        ).problem
+    return Invalid(error.reason or "The request was refused.", code=f"http_{error.status}").problem
+
+
+@asynccontextmanager
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Serve the application for the time of the block; gives the port. Raises OSError when it is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, handler_cancellation=True)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        await site.start()
+        bound: int = runner.addresses[0][1]
+        yield bound
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,125 @@
+"""Who is behind a request: from its credential to the assertion that services believe.
+
+Identity is asked once per credential and minute; everything in between costs a look into a dictionary. A token
+that is revoked is forgotten as soon as identity announces it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from uuid import UUID
+
+from aiohttp import web
+
+from meshery_common.bus import Bus
+from meshery_contracts import identity
+from meshery_contracts.errors import Invalid
+from meshery_gateway.http.guards import from_loopback
+
+_KEPT = 10_000
+TOKEN_COOKIE = "token"  # noqa: S105 -- the name of a cookie, not its value
+PROVIDER_COOKIE = "meshery-provider"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody whom identity has told us about."""
+
+    assertion: str
+    user_id: UUID
+    organization_id: UUID
+    provider: str
+    token: str
+    #: `time.monotonic()` after which identity is asked again.
+    renew_at: float
+
+
+class Sessions:
+    """The sessions of this process."""
+
+    def __init__(self, bus: Bus, renew_seconds: float) -> None:
+        self._bus = bus
+        self._renew_seconds = renew_seconds
+        self._known: OrderedDict[tuple[str, str, bool], Session] = OrderedDict()
+        self._asking: dict[tuple[str, str, bool], asyncio.Future[Session]] = {}
+
+    async def of(self, request: web.Request) -> Session:
+        """The session of a request. Raises Unauthenticated, or Unavailable while identity is away."""
+        return await self.of_credential(
+            _token_of(request), provider_of(request), loopback=from_loopback(request)
+        )
+
+    async def of_credential(self, token: str, provider: str, *, loopback: bool) -> Session:
+        """The session behind a token; without one only loopback gets in, where the provider allows it."""
+        key = (token, provider, loopback)
+        known = self._known.get(key)
+        if known is not None and time.monotonic() < known.renew_at:
+            return known
+        asking = self._asking.get(key)
+        if asking is not None:
+            return await asyncio.shield(asking)
+        future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
+        self._asking[key] = future
+        try:
+            session = await self._ask(token, provider, loopback)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                future.set_exception(error)
+                future.exception()  # seen: nobody else may be waiting
+            else:
+                future.cancel()
+            raise
+        finally:
+            del self._asking[key]
+        future.set_result(session)
+        self._known[key] = session
+        self._known.move_to_end(key)
+        if len(self._known) > _KEPT:
+            self._known.popitem(last=False)
+        return session
+
+    def forget(self) -> None:
+        """Ask identity anew about everybody: a right or a token was taken away."""
+        self._known.clear()
+
+    async def _ask(self, token: str, provider: str, loopback: bool) -> Session:
+        reply = await self._bus.request(
+            identity.AUTHENTICATE,
+            identity.Authenticate(token=token, provider=provider, from_loopback=loopback),
+            assertion="",
+        )
+        return Session(
+            assertion=reply.assertion,
+            user_id=reply.user_id,
+            organization_id=reply.organization_id,
+            provider=reply.provider,
+            token=token,
+            renew_at=time.monotonic() + self._renew_seconds,
+        )
+
+
+def _token_of(request: web.Request) -> str:
+    """The credential of a request: Authorization, header meshery-token, or the cookie, in this order."""
+    authorization = request.headers.get("Authorization", "")
+    if authorization:
+        scheme, _, value = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not value.strip():
+            raise Invalid(
+                "The header Authorization is not understood.",
+                code="authorization_invalid",
+                remedy="Send `Authorization: Bearer <token>`.",
+            )
+        return value.strip()
+    return request.headers.get("meshery-token") or request.cookies.get(TOKEN_COOKIE, "")
+
+
+def provider_of(request: web.Request) -> str:
+    """The provider that a client has chosen: cookie, header or query, in this order; empty for none."""
+    return (
+        request.cookies.get(PROVIDER_COOKIE)
+        or request.headers.get(PROVIDER_COOKIE)
+        or request.query.get("provider", "")
+    )

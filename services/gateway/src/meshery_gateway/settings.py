@@ -1,0 +1,46 @@
+"""What the gateway can be told."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from meshery_common.settings import ProcessSettings
+
+
+class GatewaySettings(ProcessSettings):
+    """Settings of the gateway; environment variables begin with GATEWAY_."""
+
+    model_config = SettingsConfigDict(env_prefix="GATEWAY_")
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    port: int = Field(default=9081, ge=0, le=65535, description="TCP port for HTTP; 0 takes a free one.")
+    public_url: str = Field(
+        default="",
+        description="The address that people use, e.g. https://meshery.example.org; empty on a laptop.",
+    )
+    allowed_hosts: list[str] = Field(
+        default_factory=list,
+        description="More host names that requests may be for, beside the public URL's and loopback.",
+    )
+    max_body_bytes: int = Field(
+        default=1024 * 1024,
+        ge=1024,
+        description="Largest request body, in bytes, where nothing else is said.",
+    )
+    max_design_bytes: int = Field(
+        default=17 * 1024 * 1024, ge=1024, description="Largest request body of the design routes, in bytes."
+    )
+    deploy_wait_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="How long the deploy routes wait for a run before they answer, in seconds.",
+    )
+    session_renew_seconds: float = Field(
+        default=60.0, gt=0, le=100, description="After this the gateway asks identity again who somebody is."
+    )
+    stream_keep_alive_seconds: float = Field(
+        default=15.0, gt=0, description="Pause after which an idle event stream gets a comment, in seconds."
+    )
+    graphql_max_depth: int = Field(default=12, ge=2, description="Deepest nesting of a GraphQL document.")
+    graphql_max_cost: int = Field(default=20_000, ge=10, description="Most fields a GraphQL answer may have.")
