@@ -137,8 +137,8 @@ async def test_nobody_acts_for_a_person_without_account(
     await database.execute(EVERY_ORGANIZATION, "update users set status = 'active', deleted_at = now()")
     with pytest.raises(NotFound):
         await gateway.request(identity.DELEGATE, wanted)
+    stranger = Delegate(organization_id=local.organization_id, user_id=uuid4(), actor="designs")
     with pytest.raises(NotFound):
-        stranger = Delegate(organization_id=local.organization_id, user_id=uuid4(), actor="designs")
         await gateway.request(identity.DELEGATE, stranger)
 
 
@@ -162,9 +162,7 @@ async def test_a_name_that_is_no_service_cannot_act(gateway: Bus, local: Asserti
     assert caught.value.problem.code == "actor_unknown"
 
 
-async def test_a_caller_without_keys_is_forbidden(
-    gateway: Bus, local: Assertion, database: Database
-) -> None:
+async def test_a_caller_without_keys_is_forbidden(gateway: Bus, local: Assertion, database: Database) -> None:
     await database.execute(EVERY_ORGANIZATION, "delete from role_keychains")
     powerless = await gateway.request(identity.AUTHENTICATE, Authenticate(from_loopback=True))
     assert powerless.key_ids == []
