@@ -54,8 +54,12 @@ def _files(root: Path) -> list[Path]:
     if listed.returncode == 0:
         names = [root / name for name in listed.stdout.split("\0") if name]
     else:
-        names = [file for file in root.rglob("*") if not any(part.startswith(".") for part in file.parts)]
+        names = [file for file in root.rglob("*") if not _hidden(file.relative_to(root))]
     return sorted({file for file in names if file.is_file() and not file.is_symlink()})
+
+
+def _hidden(where: Path) -> bool:
+    return any(part.startswith(".") or part == "__pycache__" for part in where.parts)
 
 
 def _vague(where: str) -> list[Finding]:
