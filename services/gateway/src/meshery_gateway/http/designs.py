@@ -1,13 +1,11 @@
-"""Designs, which Meshery's paths call patterns: read, save, import, deploy."""
+"""Designs, which Meshery's paths call patterns: read, save, import."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
 import binascii
-import time
 from typing import Any
-from uuid import UUID
 
 import orjson
 import yaml
@@ -15,34 +13,22 @@ from aiohttp import web
 
 from meshery_contracts import designs as contract
 from meshery_contracts.designs import (
-    Action,
     CreateDesign,
-    DeployDesign,
     Design,
     DesignId,
-    Direction,
     GetDesign,
     ImportDesign,
     ListDesigns,
-    ListRuns,
     ListVersions,
-    ObjectState,
-    PlanDesign,
-    Run,
-    RunId,
-    RunStatus,
     UpdateDesign,
     ValidateDesign,
 )
 from meshery_contracts.errors import Invalid
 from meshery_contracts.messages import Nothing
 from meshery_gateway.http.calls import Call, both_read, message_from
-from meshery_gateway.http.problems import problem_body
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Designs"
-_FINISHED = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
-_GOOD = (ObjectState.HEALTHY, ObjectState.UNCHANGED, ObjectState.DELETED)
 
 
 async def list_designs(call: Call) -> web.StreamResponse:
@@ -72,7 +58,7 @@ async def save_design(call: Call) -> web.StreamResponse:
     if manifest := body.get("k8s_manifest") or body.get("K8sManifest"):
         return await _import(call, str(manifest), name="", file_name="", save=False)
     data = both_read(body.get("pattern_data") or {})
-    file = _text_of(data.get("pattern_file") or body.get("pattern_file") or "")
+    file = text_of(data.get("pattern_file") or body.get("pattern_file") or "")
     name = str(body.get("name") or data.get("name") or "")
     if not body.get("save", True):
         return await _import(call, file, name=name, file_name="", save=False)
@@ -94,14 +80,14 @@ async def save_design_as(call: Call) -> web.StreamResponse:
     body = both_read(await call.body(call.settings.max_design_bytes))
     data = both_read(body.get("pattern_data") or {})
     if data.get("id"):
-        file = _text_of(data.get("pattern_file") or "")
+        file = text_of(data.get("pattern_file") or "")
         request = message_from(
             UpdateDesign, {"design_id": data["id"], "file": file or None, "name": data.get("name") or None}
         )
         return call.answer([await call.ask(contract.UPDATE, request)])
     if body.get("url"):
         raise _no_url()
-    document = _text_of(
+    document = text_of(
         data.get("source_content") or data.get("pattern_file") or body.get("k8s_manifest") or ""
     )
     name = str(body.get("name") or data.get("name") or "")
@@ -179,169 +165,7 @@ async def validate_design(call: Call) -> web.StreamResponse:
     return await call.pass_on(contract.VALIDATE, ValidateDesign(design_id=call.id()))
 
 
-async def plan_design(call: Call) -> web.StreamResponse:
-    """What a deployment would do, object by object."""
-    request = PlanDesign(
-        design_id=call.id(),
-        connection_ids=_contexts(call),
-        direction=Direction(call.text("direction") or "deploy"),
-        skip_crds=call.flag("skipCRD", "skipCrd"),
-        force=call.flag("force"),
-    )
-    return await call.pass_on(contract.PLAN, request)
-
-
-async def deploy_design(call: Call) -> web.StreamResponse:
-    """Deploy, and wait a while for the outcome; with `dryRun` only plan."""
-    return await _deploy(call, Direction.DEPLOY)
-
-
-async def undeploy_design(call: Call) -> web.StreamResponse:
-    """Remove what a design has deployed."""
-    return await _deploy(call, Direction.UNDEPLOY)
-
-
-async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
-    design = await _design_to_deploy(call)
-    contexts = _contexts(call)
-    skip_crds, force = call.flag("skipCRD", "skipCrd"), call.flag("force")
-    if call.flag("dryRun"):
-        plan = await call.ask(
-            contract.PLAN,
-            PlanDesign(
-                design_id=design.id,
-                connection_ids=contexts,
-                direction=direction,
-                skip_crds=skip_crds,
-                force=force,
-            ),
-        )
-        return call.answer({"dryRunResponse": _dry_run(plan, design)})
-    endpoint = contract.DEPLOY if direction is Direction.DEPLOY else contract.UNDEPLOY
-    request = DeployDesign(
-        design_id=design.id,
-        connection_ids=contexts,
-        skip_crds=skip_crds,
-        force=force,
-        plan_hash=call.text("planHash"),
-    )
-    run = await _finished(call, await call.ask(endpoint, request))
-    return call.answer(_summary(run))
-
-
-async def _design_to_deploy(call: Call) -> Design:
-    """The design that a deploy request means: a stored one, or a file that is saved first."""
-    content = await call.body_bytes(call.settings.max_design_bytes)
-    try:
-        body = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        body = {"pattern_file": content.decode(errors="replace")}  # old clients send bare YAML
-    if isinstance(body, str):
-        body = {"pattern_file": body}
-    if not isinstance(body, dict):
-        raise Invalid("The request body must name a design.", code="request_invalid")
-    body = both_read(body)
-    file = _text_of(body.get("pattern_file") or "")
-    design_id = body.get("pattern_id") or body.get("id") or ""
-    if not design_id:
-        if not file:
-            raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
-        return await call.ask(contract.CREATE, message_from(CreateDesign, {"file": file}))
-    stored = await call.ask(contract.GET, message_from(GetDesign, {"design_id": design_id}))
-    if not file or _same_file(file, stored.pattern_file):
-        return stored
-    request = message_from(
-        UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
-    )
-    return await call.ask(contract.UPDATE, request)
-
-
-async def _finished(call: Call, run: Run) -> Run:
-    """The run when it has finished, or as it stands when the patience of the route is over."""
-    give_up = time.monotonic() + call.settings.deploy_wait_seconds
-    pause = 0.1
-    while run.status not in _FINISHED and time.monotonic() < give_up:
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
-        run = await call.ask(contract.GET_RUN, RunId(run_id=run.id))
-    return run
-
-
-def _summary(run: Run) -> dict[str, Any]:
-    """A run in the shape that mesheryctl reads, with the run's own id and status beside the components."""
-    summary: dict[str, Any] = {}
-    for one in run.objects:
-        good = one.state in _GOOD
-        message = one.message or f"{one.reference.kind} {one.reference.name} is {one.state.value}"
-        line = {
-            "Kind": one.reference.kind,
-            "Model": one.model,
-            "CompName": one.component_name,
-            "Success": good,
-            "DesignName": run.design_name,
-            "Message": message if good or run.status in _FINISHED else f"Not finished yet: {message}",
-            "Metadata": {"state": one.state.value, "operationId": str(run.id)},
-            "Error": problem_body(one.problem) if one.problem else None,
-        }
-        entry = {"Summary": [line], "SystemName": one.connection_name, "Location": str(one.connection_id)}
-        summary.setdefault(one.component_name, []).append(entry)
-    summary["operationId"] = str(run.id)
-    summary["status"] = run.status.value
-    return summary
-
-
-def _dry_run(plan: contract.Plan, design: Design) -> dict[str, Any]:
-    """A plan in the shape of Meshery's dry run: by cluster, by component."""
-    components = {
-        str(one.get("id")): one for one in orjson.loads(design.pattern_file).get("components") or []
-    }
-    response: dict[str, Any] = {}
-    for one in plan.objects:
-        component = components.get(str(one.component_id), {})
-        name = str(component.get("displayName") or one.reference.name)
-        failed = one.action in (Action.CONFLICT, Action.FAILED)
-        error = None
-        if one.problem is not None:
-            causes = [
-                {"Type": "FieldValueInvalid", "Message": field.message, "FieldPath": field.path}
-                for field in one.problem.fields
-            ] or [{"Type": one.problem.code, "Message": one.problem.title, "FieldPath": ""}]
-            error = {"Status": one.problem.word.value, "Causes": causes}
-        response.setdefault(str(one.connection_id), {})[name] = {
-            "success": not failed,
-            "error": error,
-            "action": one.action.value,
-            "changes": [change.model_dump(mode="json") for change in one.changes],
-            "component": component,
-        }
-    return response
-
-
-async def list_runs(call: Call) -> web.StreamResponse:
-    """Deployment runs, newest first."""
-    values = {**call.page(default_size=25), "design_id": call.text("designId") or None}
-    return await call.pass_on(contract.LIST_RUNS, message_from(ListRuns, values))
-
-
-async def get_run(call: Call) -> web.StreamResponse:
-    """A deployment run with its objects."""
-    return await call.pass_on(contract.GET_RUN, RunId(run_id=call.id()))
-
-
-async def cancel_run(call: Call) -> web.StreamResponse:
-    """Stop a run after the wave it is in."""
-    return await call.pass_on(contract.CANCEL_RUN, RunId(run_id=call.id()))
-
-
-def _contexts(call: Call) -> list[UUID]:
-    """The clusters that `contexts` names; none, or `all`, means every connected one."""
-    names = call.texts("contexts")
-    if not names or "all" in names:
-        return []
-    return call.ids("contexts")
-
-
-def _text_of(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A file as text: older clients send base64, newer ones the text itself, some an object."""
     if isinstance(value, (dict, list)):
         return orjson.dumps(value).decode()
@@ -352,7 +176,7 @@ def _text_of(value: Any) -> str:
         return text
 
 
-def _same_file(one: str, other: str) -> bool:
+def same_file(one: str, other: str) -> bool:
     """Whether two texts are the same design, told by their components."""
     try:
         left, right = (yaml.load(text, Loader=_Loader) for text in (one, other))  # noqa: S506 -- a safe loader
@@ -381,9 +205,7 @@ def _no_url() -> Invalid:
     )
 
 
-_BIG = 17 * 1024 * 1024
-_CONTEXTS = ("contexts", "dryRun", "verify", "skipCRD", "force", "planHash")
-
+BIG_BODY_BYTES = 17 * 1024 * 1024
 ROUTES = (
     Route(
         "GET",
@@ -394,16 +216,25 @@ ROUTES = (
         _TAG,
         (*PAGE_QUERY, "visibility", "populate", "updatedAfter"),
     ),
-    Route("POST", "/api/pattern", save_design, contract.CREATE, "Save a design", _TAG, max_body_bytes=_BIG),
-    Route("GET", "/api/pattern/types", list_types, contract.TYPES, "What can be imported", _TAG),
-    Route("POST", "/api/pattern/import", import_design, contract.IMPORT, "Import", _TAG, max_body_bytes=_BIG),
-    Route("POST", "/api/pattern/deploy", deploy_design, contract.DEPLOY, "Deploy", _TAG, _CONTEXTS, _BIG),
     Route(
-        "DELETE", "/api/pattern/deploy", undeploy_design, contract.UNDEPLOY, "Undeploy", _TAG, _CONTEXTS, _BIG
+        "POST",
+        "/api/pattern",
+        save_design,
+        contract.CREATE,
+        "Save a design",
+        _TAG,
+        max_body_bytes=BIG_BODY_BYTES,
     ),
-    Route("GET", "/api/pattern/runs", list_runs, contract.LIST_RUNS, "Deployment runs", _TAG, PAGE_QUERY),
-    Route("GET", "/api/pattern/runs/{id}", get_run, contract.GET_RUN, "A deployment run", _TAG),
-    Route("POST", "/api/pattern/runs/{id}/cancel", cancel_run, contract.CANCEL_RUN, "Cancel a run", _TAG),
+    Route("GET", "/api/pattern/types", list_types, contract.TYPES, "What can be imported", _TAG),
+    Route(
+        "POST",
+        "/api/pattern/import",
+        import_design,
+        contract.IMPORT,
+        "Import",
+        _TAG,
+        max_body_bytes=BIG_BODY_BYTES,
+    ),
     Route("POST", "/api/patterns/delete", delete_designs, contract.DELETE, "Delete several", _TAG),
     Route("GET", "/api/pattern/download/{id}", download_design, contract.GET, "The file as YAML", _TAG),
     Route(
@@ -416,11 +247,19 @@ ROUTES = (
         PAGE_QUERY,
     ),
     Route("GET", "/api/pattern/{id}/validate", validate_design, contract.VALIDATE, "Validate", _TAG),
-    Route("GET", "/api/pattern/{id}/plan", plan_design, contract.PLAN, "Plan a deployment", _TAG, _CONTEXTS),
     Route("GET", "/api/pattern/{id}", get_design, contract.GET, "A design", _TAG, ("version",)),
     Route("DELETE", "/api/pattern/{id}", delete_design, contract.DELETE, "Delete a design", _TAG),
     *(
-        Route(method, "/api/pattern/{type}", save_design_as, contract.IMPORT, "Import a type", _TAG, (), _BIG)
+        Route(
+            method,
+            "/api/pattern/{type}",
+            save_design_as,
+            contract.IMPORT,
+            "Import a type",
+            _TAG,
+            (),
+            BIG_BODY_BYTES,
+        )
         for method in ("POST", "PUT")
     ),
 )

@@ -42,7 +42,6 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
-REQUEST_ID = web.RequestKey("request_id", str) if hasattr(web, "RequestKey") else "request_id"
 
 
 class Server:
@@ -84,10 +83,7 @@ class Server:
         except ProblemError as error:
             response = problem_response(error.problem)
         except web.HTTPException as error:
-            if error.status < 400:
-                response = error
-            else:
-                response = problem_response(_of_http(error, request))
+            response = error if error.status < 400 else problem_response(_of_http(error, request))
         except (ConnectionResetError, TimeoutError):
             raise
         except Exception:

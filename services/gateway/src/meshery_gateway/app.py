@@ -1,0 +1,68 @@
+"""The wiring of the gateway: the only place where its parts meet."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from meshery_common import health
+from meshery_common.bus import Bus
+from meshery_common.health import Health
+from meshery_common.runtime import supervise
+from meshery_gateway.http import (
+    connections,
+    deployments,
+    designs,
+    events,
+    identity,
+    inventory,
+    openapi,
+    registry,
+    system,
+)
+from meshery_gateway.http.routes import Route
+from meshery_gateway.http.server import Server, listening
+from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.settings import GatewaySettings
+
+SERVICE = "gateway"
+
+#: Routes that need nothing but a call; more exact paths come before those they would be taken for.
+PLAIN_ROUTES: tuple[Route, ...] = (
+    *identity.ROUTES,
+    *deployments.ROUTES,
+    *designs.ROUTES,
+    *connections.ROUTES,
+    *registry.ROUTES,
+    *inventory.ROUTES,
+    *events.ROUTES,
+)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A gateway that serves."""
+
+    health: Health
+    port: int
+
+
+@asynccontextmanager
+async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
+    """The whole gateway, ready for requests for the time of the block."""
+    needs = Health()
+    async with (
+        health.served(settings.health, needs),
+        Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
+        supervise(SERVICE),
+    ):
+        needs.need("nats", bus.connected)
+        sessions = Sessions(bus, settings.session_renew_seconds)
+        routes = (*PLAIN_ROUTES,)
+        document = openapi.describe((*routes, *system.routes(needs, {})))
+        server = Server(settings, bus, sessions)
+        app = server.application((*routes, *system.routes(needs, document)))
+        async with listening(app, settings.host, settings.port) as port:
+            yield Running(needs, port)
+            needs.stopping = True

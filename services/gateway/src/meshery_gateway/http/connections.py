@@ -1,0 +1,211 @@
+"""Connections and Kubernetes contexts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from aiohttp import BodyPartReader, web
+
+from meshery_contracts import connections as contract
+from meshery_contracts.connections import (
+    MAX_KUBECONFIG_BYTES,
+    ConnectionId,
+    ConnectionStatus,
+    Kubeconfig,
+    ListConnections,
+    RegisterKubeconfig,
+    SetStatus,
+)
+from meshery_contracts.errors import Invalid, TooLarge
+from meshery_contracts.paging import PageRequest
+from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.routes import PAGE_QUERY, Route
+
+_TAG = "Connections"
+_FILE_FIELD = "k8sfile"
+#: Meshery's connections lists carry at most this many rows.
+_MOST = 50
+
+
+async def read_contexts(call: Call) -> web.StreamResponse:
+    """The contexts of an uploaded kubeconfig; stores nothing."""
+    fields = await _form(call)
+    reply = await call.ask(contract.READ_CONTEXTS, Kubeconfig(kubeconfig=fields[_FILE_FIELD]))
+    return call.answer(reply.contexts)
+
+
+async def register_kubeconfig(call: Call) -> web.StreamResponse:
+    """Connect clusters of an uploaded kubeconfig."""
+    fields = await _form(call)
+    modes = _json(fields.get("contexts", ""), dict)
+    wanted = _json(fields.get("selectedContexts", ""), list) or list(modes)
+    mode = fields.get("meshsync_deployment_mode") or next(
+        (str(one.get("meshsyncDeploymentMode")) for one in modes.values() if isinstance(one, dict)),
+        "embedded",
+    )
+    request = RegisterKubeconfig(
+        kubeconfig=fields[_FILE_FIELD], contexts=[str(one) for one in wanted], meshsync_mode=mode
+    )
+    return await call.pass_on(contract.REGISTER_KUBECONFIG, request)
+
+
+async def list_contexts(call: Call) -> web.StreamResponse:
+    """The clusters that the caller may see."""
+    return await call.pass_on(contract.LIST_CONTEXTS, PageRequest(**call.page(default_size=10)))
+
+
+async def get_context(call: Call) -> web.StreamResponse:
+    """One cluster."""
+    return await call.pass_on(contract.GET_CONTEXT, ConnectionId(connection_id=call.id()))
+
+
+async def delete_context(call: Call) -> web.StreamResponse:
+    """Delete a cluster's connection with its credential."""
+    return await call.pass_on(contract.DELETE, ConnectionId(connection_id=call.id()))
+
+
+async def ping(call: Call) -> web.StreamResponse:
+    """The version of a cluster's API server, asked now."""
+    request = message_from(ConnectionId, {"connection_id": call.text("connectionId")})
+    return await call.pass_on(contract.PING, request)
+
+
+async def list_connections(call: Call) -> web.StreamResponse:
+    """Connections, with a count for each status."""
+    values = {
+        **call.page(default_size=10, most=_MOST),
+        "kinds": call.texts("kind"),
+        "statuses": call.texts("status"),
+    }
+    if name := call.text("name"):
+        values["search"] = name
+    return await call.pass_on(contract.LIST, message_from(ListConnections, values))
+
+
+async def status_counts(call: Call) -> web.StreamResponse:
+    """How many connections are in which state."""
+    page = await call.ask(contract.LIST, ListConnections(page_size=1))
+    counts = [{"status": status, "count": count} for status, count in page.status_summary.items()]
+    return call.answer({"connections_status": counts, "connectionsStatus": counts})
+
+
+async def get_connection(call: Call) -> web.StreamResponse:
+    """One connection by id; older clients name a kind here and get the connections of it."""
+    text = call.request.match_info["id"]
+    if len(text) != 36 or "-" not in text:
+        request = ListConnections(**call.page(default_size=10, most=_MOST), kinds=[text])
+        return await call.pass_on(contract.LIST, request)
+    return await call.pass_on(contract.GET, ConnectionId(connection_id=call.id()))
+
+
+async def update_connection(call: Call) -> web.StreamResponse:
+    """Change a connection: its status."""
+    body = both_read(await call.body())
+    request = message_from(SetStatus, {"connection_id": call.id(), "status": body.get("status")})
+    return await call.pass_on(contract.SET_STATUS, request)
+
+
+async def set_statuses(call: Call) -> web.StreamResponse:
+    """The older way: a mapping of connection ids to the states they shall be in."""
+    changed = []
+    for connection_id, status in (await call.body()).items():
+        request = message_from(SetStatus, {"connection_id": connection_id, "status": status})
+        changed.append(await call.ask(contract.SET_STATUS, request))
+    return call.answer({"connections": [one.model_dump(mode="json") for one in changed]}, status=202)
+
+
+async def delete_connection(call: Call) -> web.StreamResponse:
+    """Delete a connection with its credential."""
+    return await call.pass_on(contract.DELETE, ConnectionId(connection_id=call.id()))
+
+
+async def _form(call: Call) -> dict[str, str]:
+    """The fields of a multipart upload; the kubeconfig is `k8sfile`. Raises Invalid, TooLarge."""
+    if not call.request.content_type.startswith("multipart/"):
+        raise Invalid(
+            "A kubeconfig is uploaded as a multipart form.",
+            code="form_expected",
+            remedy=f"Send it as the file part `{_FILE_FIELD}`, e.g. curl -F {_FILE_FIELD}=@kubeconfig.",
+        )
+    fields: dict[str, str] = {}
+    try:
+        async for part in await call.request.multipart():
+            if isinstance(part, BodyPartReader) and part.name:
+                fields[part.name] = await _text_of(part)
+    except (ValueError, AssertionError) as error:
+        raise Invalid("The multipart form cannot be read.", code="form_unreadable") from error
+    if not fields.get(_FILE_FIELD):
+        raise Invalid(
+            f"The form has no file `{_FILE_FIELD}`.",
+            code="kubeconfig_missing",
+            remedy=f"Send the kubeconfig as the file part `{_FILE_FIELD}`.",
+        )
+    return fields
+
+
+async def _text_of(part: BodyPartReader) -> str:
+    content = bytearray()
+    while chunk := await part.read_chunk():
+        content += chunk
+        if len(content) > MAX_KUBECONFIG_BYTES:
+            raise TooLarge(
+                f"The part {part.name} is larger than {MAX_KUBECONFIG_BYTES:,} bytes.",
+                code="kubeconfig_too_large",
+            )
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise Invalid(f"The part {part.name} is no text in UTF-8.", code="kubeconfig_encoding") from None
+
+
+def _json(text: str, kind: type[Any]) -> Any:
+    """A form field that holds JSON; an empty one is empty. Raises Invalid."""
+    if not text.strip():
+        return kind()
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, kind):
+        raise Invalid(f"A form field must hold a JSON {kind.__name__}.", code="form_unreadable")
+    return value
+
+
+_STATES = ", ".join(one.value for one in ConnectionStatus)
+_KUBERNETES = "/api/system/kubernetes"
+_CONNECTIONS = "/api/integrations/connections"
+
+ROUTES = (
+    Route(
+        "POST", f"{_KUBERNETES}/contexts", read_contexts, contract.READ_CONTEXTS, "Contexts of a file", _TAG
+    ),
+    Route("POST", _KUBERNETES, register_kubeconfig, contract.REGISTER_KUBECONFIG, "Connect clusters", _TAG),
+    Route(
+        "POST", f"{_KUBERNETES}/register", register_kubeconfig, contract.REGISTER_KUBECONFIG, "The same", _TAG
+    ),
+    Route(
+        "GET", f"{_KUBERNETES}/contexts", list_contexts, contract.LIST_CONTEXTS, "Clusters", _TAG, PAGE_QUERY
+    ),
+    Route("GET", f"{_KUBERNETES}/ping", ping, contract.PING, "Ask an API server", _TAG, ("connectionId",)),
+    Route("GET", f"{_KUBERNETES}/contexts/{{id}}", get_context, contract.GET_CONTEXT, "A cluster", _TAG),
+    Route("DELETE", f"{_KUBERNETES}/contexts/{{id}}", delete_context, contract.DELETE, "Delete it", _TAG),
+    Route(
+        "GET",
+        _CONNECTIONS,
+        list_connections,
+        contract.LIST,
+        "Connections",
+        _TAG,
+        (*PAGE_QUERY, "kind", "status"),
+    ),
+    Route("GET", f"{_CONNECTIONS}/status", status_counts, contract.LIST, "Counts by status", _TAG),
+    Route("GET", f"{_CONNECTIONS}/{{id}}", get_connection, contract.GET, "A connection", _TAG),
+    Route(
+        "PUT", f"{_CONNECTIONS}/{{kind}}/status", set_statuses, contract.SET_STATUS, f"One of {_STATES}", _TAG
+    ),
+    Route("PUT", f"{_CONNECTIONS}/{{id}}", update_connection, contract.SET_STATUS, "Change its status", _TAG),
+    Route(
+        "DELETE", f"{_CONNECTIONS}/{{id}}", delete_connection, contract.DELETE, "Delete a connection", _TAG
+    ),
+)
