@@ -184,6 +184,26 @@ class Objects:
         )
         return _written(await self._transport.request(call))
 
+    async def create_subresource(
+        self,
+        kind: Kind,
+        name: str,
+        subresource: str,
+        manifest: Mapping[str, Any],
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Written:
+        """Post to a subresource that is an act: `token` of a ServiceAccount, `eviction` of a Pod."""
+        call = Call(
+            "POST",
+            kind.object_path(name, namespace, subresource),
+            (("dryRun", "All"),) if dry_run else (),
+            body=orjson.dumps(manifest),
+            repeatable=dry_run,
+        )
+        return _written(await self._transport.request(call))
+
     async def apply(
         self,
         kind: Kind,
