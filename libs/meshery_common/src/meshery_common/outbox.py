@@ -52,6 +52,10 @@ class Publisher(Protocol):
         """Return when the broker has stored it; raise anything when that is not certain."""
 
 
+class Unpublished(Exception):
+    """The broker did not take all facts of a batch."""
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far publishing is behind."""
@@ -125,34 +129,32 @@ class Relay:
                     await self._relay()
             except leases.LeaseLost:
                 _log.warning("The outbox relay lost its lease")
-            except ProblemError as error:
-                _log.debug("The outbox relay has no database", reason=error.problem.code)
-                await asyncio.sleep(_POLL_SECONDS)
 
     async def _relay(self) -> None:
         pause = _FIRST_PAUSE_SECONDS
         async with alongside(purge_for_ever(self._db)), self._db.listen(CHANNEL) as wakes:
             while True:
-                rows = await self._db.fetch(
-                    EVERY_ORGANIZATION,
-                    """
-                    select id, message_id, subject, headers, payload
-                    from outbox where published_at is null order by id limit $1
-                    """,
-                    _BATCH,
-                )
-                if not await self._publish(rows):
+                try:
+                    more = await self._publish_batch()
+                except (Unpublished, ProblemError):
+                    # A database that is back before the lease ends finds the same relay at work.
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
                     continue
                 pause = _FIRST_PAUSE_SECONDS
-                if len(rows) < _BATCH:
+                if not more:
                     await _next(wakes)
 
-    async def _publish(self, rows: Sequence[Row]) -> bool:
-        """Publish a batch and mark what the broker has; False when something failed."""
-        if not rows:
-            return True
+    async def _publish_batch(self) -> bool:
+        """Publish the oldest facts; whether there may be more. Raises Unpublished when some could not be."""
+        rows = await self._db.fetch(
+            EVERY_ORGANIZATION,
+            """
+            select id, message_id, subject, headers, payload
+            from outbox where published_at is null order by id limit $1
+            """,
+            _BATCH,
+        )
         chains: defaultdict[str, list[Row]] = defaultdict(list)
         for row in rows:
             chains[row["subject"].rpartition(".")[2]].append(row)
@@ -170,7 +172,9 @@ class Relay:
                     "update outbox set published_at = clock_timestamp() where id = any($1::bigint[])",
                     published,
                 )
-        return len(published) == len(rows)
+        if len(published) < len(rows):
+            raise Unpublished
+        return len(rows) == _BATCH
 
     async def _publish_chain(
         self, chain: Sequence[Row], window: asyncio.Semaphore, published: list[int]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, LiteralString, Protocol, cast
 
-from meshery_common.database.errors import commit_unknown
+from meshery_common.database.errors import commit_unknown, unavailable
 from meshery_common.database.pool import Connection
 from meshery_common.database.scope import Scope
 from meshery_contracts.errors import Unavailable
@@ -132,6 +132,9 @@ async def begin(connection: Connection, scope: Scope, characteristics: LiteralSt
 
 async def commit(connection: Connection) -> None:
     """Commit. Raises CommitUnknown when the connection broke before the answer."""
+    if connection.raw.is_closed():
+        # Nothing was sent, so PostgreSQL has rolled back.
+        raise unavailable()
     try:
         with connection:
             status = await connection.raw.execute("commit")
