@@ -88,7 +88,8 @@ class Entry(Message):
     resource_version: str = ""
     digest: str = Field(default="", description="16 hexadecimal digits; empty for `drop`.")
     object: dict[str, Any] | None = Field(
-        default=None, description="The Kubernetes object, for `set` only; without what is dropped at the source."
+        default=None,
+        description="The Kubernetes object, for `set` only; without what is dropped at the source.",
     )
 
 
@@ -137,7 +138,9 @@ class KindDigest(Message):
     token: str
     count: int
     digest: str
-    position: int = Field(default=0, description="Of the last frame of this kind in this session; 0 for none.")
+    position: int = Field(
+        default=0, description="Of the last frame of this kind in this session; 0 for none."
+    )
 
 
 class CompareDigests(Message):
@@ -195,15 +198,20 @@ class Watch(Message):
     command: Literal["watch"] = "watch"
     connection_id: UUID
     organization_id: UUID
-    cluster_id: str | None = Field(default=None, description="uid of namespace kube-system, where it is known.")
+    cluster_id: str | None = Field(
+        default=None, description="uid of namespace kube-system, where it is known."
+    )
     kubeconfig: SecretStr = Field(
-        default=SecretStr(""), description="A self-contained kubeconfig; unused for a context of this machine."
+        default=SecretStr(""),
+        description="A self-contained kubeconfig; unused for a context of this machine.",
     )
     context: str = Field(default="", description="Name of the context; empty means the current one.")
     own: bool = Field(default=False, description="The context is in this machine's own kubeconfig.")
     allow_private: bool = Field(default=False, description="The API server may have a private address.")
     allow_loopback: bool = Field(default=False, description="The API server may be on this machine.")
-    allow_networks: list[str] = Field(default_factory=list, description="More networks it may be in, as CIDR.")
+    allow_networks: list[str] = Field(
+        default_factory=list, description="More networks it may be in, as CIDR."
+    )
     digest_key: SecretStr = Field(
         default=SecretStr(""),
         description="Key of this installation for the digests of secret values; without one no digests are sent.",

@@ -1,0 +1,5 @@
+"""Watching clusters: what is done with what the API server tells."""
+
+from meshery_meshsync.service.agents import Agent
+
+__all__ = ["Agent"]
