@@ -23,7 +23,7 @@ from meshery_common.background import alongside
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
 from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler
 from meshery_common.bus.headers import Header
-from meshery_common.bus.service_protocol import ServiceProtocol
+from meshery_common.bus.service_protocol import ServiceProtocol, service_name
 from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Streams
 from meshery_common.callers import AssertionVerifier, KeySource
@@ -208,6 +208,14 @@ class Bus:
                     remedy="Use a subject that the user's permissions name.",
                 ) from None
             raise
+
+    async def is_served_by(self, service: str) -> bool:
+        """Whether an instance of a service answers on the bus right now."""
+        try:
+            await self._connection.client.request(f"$SRV.PING.{service_name(service)}", timeout=0.5)
+        except (NATSError, Unavailable):
+            return False
+        return True
 
     # --- answering ----------------------------------------------------------------------------------------
 

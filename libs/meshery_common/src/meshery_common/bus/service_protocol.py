@@ -22,7 +22,7 @@ class ServiceProtocol:
     """Answers PING, INFO and STATS for one service instance."""
 
     def __init__(self, service: str, version: str, dispatcher: Dispatcher) -> None:
-        self._name = f"meshery-{re.sub('[^A-Za-z0-9_-]', '-', service)}"
+        self._name = service_name(service)
         self._version = version
         self._id = secrets.token_hex(11)
         self._started = datetime.now(UTC)
@@ -89,3 +89,8 @@ class ServiceProtocol:
 def _access(stats: EndpointStats) -> str:
     key = stats.endpoint.key
     return str(key.id) if isinstance(key, Key) else type(key).__name__
+
+
+def service_name(service: str) -> str:
+    """The name that `nats micro ls` shows for a service."""
+    return f"meshery-{re.sub('[^A-Za-z0-9_-]', '-', service)}"

@@ -1,0 +1,51 @@
+"""What a person sees in the terminal: one line for each thing that is ready, and what to do next."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+
+class Console:
+    """Writes to a terminal or a pipe; never colours a pipe."""
+
+    def __init__(self, stream: TextIO = sys.stdout) -> None:
+        self._stream = stream
+        self._started = time.monotonic()
+        self._coloured = stream.isatty()
+
+    def ready(self, what: str, detail: str = "") -> None:
+        """Something works now."""
+        seconds = time.monotonic() - self._started
+        self._line(f"{self._paint('✓', 32)} {what:<14} {detail:<52} {seconds:5.1f} s".rstrip())
+
+    def say(self, text: str) -> None:
+        """Something a person wants to know."""
+        self._line(f"  {text}")
+
+    def warn(self, text: str) -> None:
+        """Something a person should look at."""
+        self._line(f"{self._paint('!', 33)} {text}")
+
+    def fail(self, text: str) -> None:
+        """Why it ends here."""
+        self._line(f"{self._paint('✗', 31)} {text}")
+
+    def welcome(self, url: str, nats_url: str, home: str, log: str) -> None:
+        """Where everything is, and the next step."""
+        self._line("")
+        self._line(f"  Meshery is ready:  {self._paint(url, 36)}")
+        self._line(f"  GraphQL explorer:  {url}/api/system/graphql/playground")
+        self._line(f"  NATS:              {nats_url}")
+        self._line(f"  Data and log:      {home}, {log}")
+        self._line("")
+        self._line(f"  Next: curl {url}/api/system/kubernetes/contexts    (Ctrl-C stops everything)")
+        self._line("")
+
+    def _paint(self, text: str, colour: int) -> str:
+        return f"\033[{colour}m{text}\033[0m" if self._coloured else text
+
+    def _line(self, text: str) -> None:
+        self._stream.write(text + "\n")
+        self._stream.flush()

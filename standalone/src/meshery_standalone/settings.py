@@ -1,0 +1,53 @@
+"""What the laptop mode can be told. It sets everything of the services itself."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class StandaloneSettings(BaseSettings):
+    """Settings of the laptop mode; environment variables begin with MESHERY_."""
+
+    model_config = SettingsConfigDict(env_prefix="MESHERY_", frozen=True)
+
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".meshery" / "config", description="Where all data is kept."
+    )
+    host: str = Field(default="127.0.0.1", description="Address that the gateway listens on.")
+    port: int = Field(
+        default=9081, ge=0, le=65535, description="TCP port of the gateway; 0 takes a free one."
+    )
+    nats_port: int = Field(
+        default=4222, ge=0, le=65535, description="TCP port of NATS; the next free one when it is taken."
+    )
+    nats_monitor_port: int = Field(
+        default=8222,
+        ge=0,
+        le=65535,
+        description="TCP port of NATS's monitor; the next free one when it is taken.",
+    )
+    sandbox: str = Field(
+        default="auto",
+        pattern="^(auto|on|off)$",
+        description="Whether a sandbox cluster is run: auto (when there is no kubeconfig), on, off.",
+    )
+    sandbox_nodes: int = Field(default=2, ge=1, le=100, description="Nodes of the sandbox cluster.")
+    kubeconfig: str = Field(
+        default_factory=lambda: os.environ.get("KUBECONFIG", str(Path.home() / ".kube" / "config")),
+        description="Kubeconfig files whose contexts are offered, separated as in $KUBECONFIG; empty for none.",
+    )
+    connect_own: bool = Field(
+        default=False, description="Connect the contexts of `kubeconfig` without asking."
+    )
+    separate: bool = Field(
+        default=False, description="Run every service as a process of its own instead of all in one."
+    )
+    durable: bool = Field(
+        default=True, description="Whether data survives a loss of power; tests switch it off for speed."
+    )
+    log_level: str = Field(default="INFO", description="Least level in the log file.")
+    otlp_endpoint: str = Field(default="", description="Base URL of an OTLP/HTTP collector for traces.")
