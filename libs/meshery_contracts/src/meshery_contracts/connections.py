@@ -89,17 +89,20 @@ class RegisterKubeconfig(Kubeconfig):
     meshsync_mode: str = Field(default="embedded", description="embedded, or operator.")
 
 
+class RefusedContext(PublicMessage):
+    """A context that was not connected, or cannot be, and why."""
+
+    name: str
+    problem: Problem
+
+
 class ContextList(Message):
     """The contexts of a kubeconfig; nothing was stored."""
 
     contexts: list[KubernetesContext]
-
-
-class RefusedContext(PublicMessage):
-    """A context that was not connected, and why."""
-
-    name: str
-    problem: Problem
+    refused: list[RefusedContext] = Field(
+        default_factory=list, description="Contexts that cannot be used, or whose cluster does not answer."
+    )
 
 
 class RegisteredContexts(PublicMessage):

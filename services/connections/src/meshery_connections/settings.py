@@ -23,10 +23,13 @@ class ConnectionsSettings(ServiceSettings):
         "base64. The first one wraps, all of them open."
     )
     create_master_key: bool = Field(
-        default=False, description="Make the file, readable by its owner only, when it is missing (laptop mode)."
+        default=False,
+        description="Make the file, readable by its owner only, when it is missing (laptop mode).",
     )
     data_key_days: int = Field(
-        default=90, ge=1, description="An organisation gets a new data key for new secrets after this, in days."
+        default=90,
+        ge=1,
+        description="An organisation gets a new data key for new secrets after this, in days.",
     )
     allow_private_addresses: bool = Field(
         default=False, description="Accept uploaded clusters at private addresses (10/8, 172.16/12, …)."

@@ -58,7 +58,9 @@ def derived_cluster_id(server: str, authority_fingerprints: Sequence[str]) -> st
     return str(uuid5(_NAMESPACE, f"cluster|{server}|{'|'.join(authority_fingerprints)}"))
 
 
-def selected(names: Sequence[str], ids: Mapping[str, str], wanted: Sequence[str]) -> tuple[list[str], list[str]]:
+def selected(
+    names: Sequence[str], ids: Mapping[str, str], wanted: Sequence[str]
+) -> tuple[list[str], list[str]]:
     """The names that a selection means, in the order of the file, and what it asks for in vain.
 
     `ids` gives the ids that a name may also be asked for by (`{id: name}`); no wish means all.
@@ -69,7 +71,9 @@ def selected(names: Sequence[str], ids: Mapping[str, str], wanted: Sequence[str]
     return [name for name in names if name in chosen], sorted(chosen - set(names))
 
 
-def metadata_of(description: ContextDescription, identity: ClusterIdentity | None, mode: str) -> dict[str, Any]:
+def metadata_of(
+    description: ContextDescription, identity: ClusterIdentity | None, mode: str
+) -> dict[str, Any]:
     """What a connection tells about its cluster, in the spellings of Meshery's generations."""
     server_id = identity.cluster_id if identity else ""
     found: dict[str, Any] = {

@@ -46,7 +46,9 @@ def placed_manifest(manifest: dict[str, Any], namespace: str) -> dict[str, Any]:
 
     `managedFields` of an exported object would be refused by server-side apply.
     """
-    metadata = {key: value for key, value in manifest["metadata"].items() if key not in ("managedFields", "namespace")}
+    metadata = {
+        key: value for key, value in manifest["metadata"].items() if key not in ("managedFields", "namespace")
+    }
     if namespace:
         metadata["namespace"] = namespace
     return {**{key: value for key, value in manifest.items() if key != "status"}, "metadata": metadata}
@@ -56,7 +58,10 @@ def shown(found: dict[str, Any]) -> dict[str, Any]:
     """An object of a cluster without managedFields: large, and nobody reads them here."""
     metadata = found.get("metadata")
     if isinstance(metadata, dict) and "managedFields" in metadata:
-        return {**found, "metadata": {key: value for key, value in metadata.items() if key != "managedFields"}}
+        return {
+            **found,
+            "metadata": {key: value for key, value in metadata.items() if key != "managedFields"},
+        }
     return found
 
 

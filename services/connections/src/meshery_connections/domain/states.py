@@ -75,7 +75,9 @@ def settled(kind: str, current: ConnectionStatus, wanted: ConnectionStatus) -> C
             f"A connection cannot go from '{current.value}' to '{wanted.value}'.",
             code="transition_refused",
             cause=cause or f"Possible from '{current.value}': {names}.",
-            remedy=f"Choose one of: {names}." if allowed else "A deleted connection stays deleted; make a new one.",
+            remedy=f"Choose one of: {names}."
+            if allowed
+            else "A deleted connection stays deleted; make a new one.",
         )
     return chain(kind, wanted)[-1]
 

@@ -1,0 +1,7 @@
+"""Every SQL statement of the connections service. Rows do not leave it."""
+
+from meshery_connections.store.connections import CHANNEL, OBJECT_KIND, ConnectionStore
+from meshery_connections.store.credentials import CredentialStore
+from meshery_connections.store.observations import ObservationStore
+
+__all__ = ["CHANNEL", "OBJECT_KIND", "ConnectionStore", "CredentialStore", "ObservationStore"]
