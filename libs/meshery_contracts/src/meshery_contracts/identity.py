@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_snake
 
 from meshery_contracts.endpoints import Endpoint, Topic, public, services_only
 from meshery_contracts.errors import Word
@@ -166,6 +168,20 @@ class Preferences(PublicMessage):
     selected_organization_id: str = ""
     selected_workspace_for_organizations: dict[str, str] = Field(default_factory=dict)
     updated_at: datetime | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_spelling(cls, given: Any) -> Any:
+        # Replies carry both spellings of a name: without this the second would count as an unknown key.
+        return cls.named(given) if isinstance(given, dict) else given
+
+    @classmethod
+    def named(cls, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What a client wrote, under the names of the fields; a name that is no field stays as it is."""
+        return {
+            to_snake(name) if to_snake(name) in cls.model_fields else name: value
+            for name, value in given.items()
+        }
 
 
 class SavePreferences(Message):

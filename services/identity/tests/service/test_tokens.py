@@ -91,7 +91,7 @@ async def test_only_a_hash_of_the_secret_is_kept(gateway: Bus, local: Assertion,
     token = await a_token(gateway, local, key="once")
     secret = token.token[-49:-6]
     for table in ("tokens", "idempotency_keys", "outbox"):
-        rows = await database.fetch(EVERY_ORGANIZATION, f"select t::text as row from {table} t")  # type: ignore[arg-type]
+        rows = await database.fetch(EVERY_ORGANIZATION, f"select t::text as row from {table} t")
         assert rows
         for row in rows:
             assert secret not in row["row"]

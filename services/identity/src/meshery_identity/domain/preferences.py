@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
 
 import orjson
 from pydantic import ValidationError
-from pydantic.alias_generators import to_snake
+from pydantic.alias_generators import to_camel
 
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.identity import Preferences
@@ -16,16 +17,15 @@ from meshery_contracts.identity import Preferences
 MAX_BYTES = 256 * 1024
 LOAD_GENERATORS = ("fortio", "wrk2", "nighthawk")
 #: As Go's time.ParseDuration reads it, without a sign: a load test has no negative length.
-_DURATION = re.compile(r"\+?(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)")
+_DURATION = re.compile(r"\+?(?:0|(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+)")
 
 
 def merge(document: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """The document after a change: objects are merged, all else replaces, null takes back to the default.
 
-    Top-level names may come in both spellings; below, names are the clients' own and stay as they are.
+    Names of fields may come in both spellings; unknown ones, and those below, are the clients' own and stay.
     """
-    named = {to_snake(name): value for name, value in change.items()}
-    return _merged(document, named)
+    return _merged(document, Preferences.named(change))
 
 
 def check(document: Mapping[str, Any]) -> Preferences:
@@ -45,7 +45,7 @@ def check(document: Mapping[str, Any]) -> Preferences:
     except ValidationError as error:
         raise _invalid(
             [
-                FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
+                FieldProblem(path=_path(one["loc"]), message=one["msg"])
                 for one in error.errors(include_url=False, include_context=False, include_input=False)
             ]
         ) from None
@@ -70,7 +70,7 @@ def _load_test_problems(prefs: object) -> list[FieldProblem]:
     problems = []
     for name in ("qps", "c"):
         value = prefs.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             problems.append(_field(name, "a number of 0 or more is expected"))
     duration = prefs.get("t", "")
     if not isinstance(duration, str) or (duration and _DURATION.fullmatch(duration) is None):
@@ -79,6 +79,11 @@ def _load_test_problems(prefs: object) -> list[FieldProblem]:
     if generator not in ("", *LOAD_GENERATORS):
         problems.append(_field("gen", f"one of {', '.join(LOAD_GENERATORS)} is expected"))
     return problems
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    first, *rest = (str(part) for part in location)
+    return ".".join((to_camel(first), *rest))
 
 
 def _field(name: str, message: str) -> FieldProblem:

@@ -207,7 +207,7 @@ create table preferences (
     document jsonb not null,
     updated_at timestamptz not null default now()
 );
-comment on column preferences.document is 'Top-level names in snake_case; what clients put below them is kept as it came.';
+comment on column preferences.document is 'Names of known fields in snake_case; all else is kept as a client sent it.';
 
 
 create table signing_keys (
