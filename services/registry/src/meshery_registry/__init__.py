@@ -1,1 +1,1 @@
-"""Registry: owns models, components, relationships and policies."""
+"""Registry: owns models, components, relationships, policies and who registered them. It talks to no cluster."""

@@ -1,0 +1,199 @@
+"""The registry's documents as Meshery's clients read them, every key of an entity in both spellings.
+
+Newer clients read camelCase, older ones snake_case, and nothing in a request tells them apart. Keys inside
+`metadata`, `styles` and `component` were camelCase in every generation and stay single.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic.alias_generators import to_snake
+
+from meshery_registry.domain import names
+from meshery_registry.domain.definitions import Category, Component, Model, Registrant
+
+Document = dict[str, Any]
+
+_NO_ICON: Final = ""
+_MODEL_STYLES: Final[Document] = {
+    "primaryColor": "#00B39F",
+    "secondaryColor": "#00D3A9",
+    "svgColor": _NO_ICON,
+    "svgWhite": _NO_ICON,
+    "svgComplete": _NO_ICON,
+    "shape": "round-rectangle",
+    "isAnnotation": False,
+    "capabilities": [],
+}
+_COMPONENT_STYLES: Final[Document] = {
+    "primaryColor": "#00B39F",
+    "secondaryColor": "#00D3A9",
+    "svgColor": _NO_ICON,
+    "svgWhite": _NO_ICON,
+    "svgComplete": _NO_ICON,
+    "shape": "round-rectangle",
+    "position": {"x": 0, "y": 0},
+}
+
+
+def category_document(category: Category) -> Document:
+    """A category."""
+    return {
+        "id": str(category.category_id),
+        "name": category.name,
+        "metadata": dict(category.metadata),
+    }
+
+
+def registrant_document(registrant: Registrant) -> Document:
+    """A registrant: its connection, and how much it registered."""
+    document = _connection(
+        str(registrant.connection_id),
+        registrant.kind,
+        registrant.name,
+        {"version": registrant.version},
+        registrant.created_at,
+        registrant.updated_at,
+    )
+    summary = {
+        "models": registrant.models,
+        "components": registrant.components,
+        "relationships": 0,
+        "policies": 0,
+    }
+    return {**document, "summary": summary}
+
+
+def model_document(model: Model) -> Document:
+    """A model definition, without what belongs to it."""
+    registrant = _connection(
+        str(model.registrant_id),
+        model.registrant_kind,
+        model.registrant_name,
+        {},
+        model.created_at,
+        model.updated_at,
+    )
+    return _both_spellings(
+        {
+            "id": str(model.model_id),
+            "schemaVersion": "models.meshery.io/v1beta1",
+            "version": names.DEFINITION_VERSION,
+            "name": model.name,
+            "displayName": model.display_name,
+            "description": model.description,
+            "status": model.status,
+            "registrant": registrant,
+            "registrantId": str(model.registrant_id),
+            "connectionId": str(model.registrant_id),
+            "category": category_document(model.category),
+            "subCategory": model.sub_category,
+            "metadata": {**_MODEL_STYLES, "isAnnotation": model.annotation, **model.metadata},
+            "model": {"version": model.version},
+            "components": None,
+            "relationships": None,
+            "componentsCount": model.components,
+            "relationshipsCount": model.relationships,
+            "duplicates": model.duplicates,
+            "createdAt": _time(model.created_at),
+            "updatedAt": _time(model.updated_at),
+        }
+    )
+
+
+def model_reference(model: Model) -> Document:
+    """The short form of a model that designs store."""
+    return _both_spellings(
+        {
+            "id": str(model.model_id),
+            "name": model.name,
+            "displayName": model.display_name,
+            "version": names.DEFINITION_VERSION,
+            "model": {"version": model.version},
+            "registrant": {"kind": model.registrant_kind},
+        }
+    )
+
+
+def component_document(
+    component: Component, model: Model | None, schema: str | None, *, omitted: bool = False
+) -> Document:
+    """A component definition; `omitted` says that its schema would not fit. Without a model inside one."""
+    metadata: Document = {
+        "genealogy": "",
+        "isAnnotation": component.annotation,
+        "isNamespaced": component.namespaced,
+        "isCustomResource": component.custom,
+        "published": False,
+        "instanceDetails": {},
+        "configurationUISchema": "",
+        "hasInvalidSchema": not component.schema_usable,
+        "schemaHash": component.schema_hash,
+        **component.metadata,
+    }
+    if omitted:
+        metadata["schemaOmitted"] = True
+    styles = dict(_COMPONENT_STYLES)
+    if model is not None:
+        styles |= {key: value for key, value in model.metadata.items() if key in styles}
+    return _both_spellings(
+        {
+            "id": str(component.component_id),
+            "schemaVersion": "components.meshery.io/v1beta3",
+            "version": names.DEFINITION_VERSION,
+            "displayName": component.display_name,
+            "description": component.description,
+            "format": "JSON",
+            "model": None if model is None else model_document(model),
+            "modelReference": None if model is None else model_reference(model),
+            "modelId": str(component.model_id),
+            "styles": styles,
+            "capabilities": [],
+            "status": component.status,
+            "metadata": metadata,
+            "configuration": {},
+            "component": {
+                "version": component.api_version,
+                "kind": component.kind,
+                "schema": schema or "",
+            },
+            "duplicates": component.duplicates,
+            "createdAt": _time(component.created_at),
+            "updatedAt": _time(component.updated_at),
+        }
+    )
+
+
+def _connection(
+    connection_id: str,
+    kind: str,
+    name: str,
+    metadata: Mapping[str, Any],
+    created_at: datetime,
+    updated_at: datetime,
+) -> Document:
+    return _both_spellings(
+        {
+            "id": connection_id,
+            "schemaVersion": "connections.meshery.io/v1beta1",
+            "name": name,
+            "kind": kind,
+            "type": "registry",
+            "subType": "",
+            "status": "registered",
+            "metadata": dict(metadata),
+            "createdAt": _time(created_at),
+            "updatedAt": _time(updated_at),
+        }
+    )
+
+
+def _both_spellings(document: Document) -> Document:
+    return {**document, **{to_snake(key): value for key, value in document.items() if key != to_snake(key)}}
+
+
+def _time(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")

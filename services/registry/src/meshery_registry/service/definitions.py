@@ -1,0 +1,192 @@
+"""Reading the registry: lists in Meshery's shapes, kinds in bulk, schemas by hash."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from meshery_common.database import Database, Queries
+from meshery_common.paging import Page
+from meshery_contracts.caller import Caller
+from meshery_contracts.paging import PageRequest
+from meshery_contracts.registry import (
+    EntityPage,
+    GetSchemas,
+    KindName,
+    ListCategories,
+    ListComponents,
+    ListModels,
+    ListPolicies,
+    ListRelationships,
+    ModelReference,
+    ResolvedKind,
+    ResolvedKinds,
+    ResolveKinds,
+    Schemas,
+)
+from meshery_registry.domain import documents, names
+from meshery_registry.domain.definitions import Component, Model
+from meshery_registry.store import DefinitionStore, RegistrationStore
+
+#: Schemas put into one answer, in bytes of their text: as JSON inside JSON they grow by about a quarter.
+_ANSWER_SCHEMA_BYTES = 2_500_000
+
+
+class DefinitionsService:
+    """Use cases that read."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._store = DefinitionStore()
+        self._registrations = RegistrationStore()
+
+    async def resolve(self, request: ResolveKinds, caller: Caller) -> ResolvedKinds:
+        """The component for each kind; without a component id where the registry knows none."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        found = await self._store.resolve(queries, request.kinds)
+        models = await self._store.models_by_id(queries, list({one[1] for one in found if one}))
+        references = {model_id: _reference(model) for model_id, model in models.items()}
+        kinds = [
+            _resolved(kind, one[0], references[one[1]]) if one else ResolvedKind(kind=kind)
+            for kind, one in zip(request.kinds, found, strict=True)
+        ]
+        return ResolvedKinds(kinds=kinds, generation=generation)
+
+    async def schemas(self, request: GetSchemas, caller: Caller) -> Schemas:
+        """JSON schemas by hash, as many as fit into one answer."""
+        queries = self._db.within(caller.organization_id)
+        sizes = await self._store.schema_sizes(queries, request.hashes)
+        wanted = _fitting(sizes)
+        schemas = await self._store.schemas(queries, wanted)
+        return Schemas(schemas=schemas, omitted=sorted(sizes.keys() - set(wanted)))
+
+    async def models(self, request: ListModels, caller: Caller) -> EntityPage:
+        """A page of models, with what belongs to them when asked for."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, models = await self._store.models(queries, request)
+        written = [documents.model_document(model) for model in models]
+        if request.with_components:
+            components = await self._store.components_of(queries, [model.model_id for model in models])
+            inside = await self._component_documents(
+                queries, components, {}, with_schemas=request.with_schemas
+            )
+            by_model: defaultdict[str, list[documents.Document]] = defaultdict(list)
+            for document in inside:
+                by_model[document["modelId"]].append(document)
+            for model in written:
+                model["components"] = by_model[model["id"]]
+        if request.with_relationships:
+            for model in written:
+                model["relationships"] = []
+        return EntityPage(models=written, generation=generation, **_envelope(page))
+
+    async def components(self, request: ListComponents, caller: Caller) -> EntityPage:
+        """A page of components; their schemas are read only when asked for."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, components = await self._store.components(queries, request)
+        models = await self._store.models_by_id(queries, list({one.model_id for one in components}))
+        written = await self._component_documents(
+            queries, components, models, with_schemas=request.with_schemas
+        )
+        return EntityPage(components=written, generation=generation, **_envelope(page))
+
+    async def relationships(self, request: ListRelationships, caller: Caller) -> EntityPage:
+        """A page of relationships."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, relationships = await self._store.relationships(queries, request)
+        return EntityPage(relationships=relationships, generation=generation, **_envelope(page))
+
+    async def policies(self, request: ListPolicies, caller: Caller) -> EntityPage:
+        """A page of policies."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, policies = await self._store.policies(queries, request)
+        return EntityPage(policies=policies, generation=generation, **_envelope(page))
+
+    async def categories(self, request: ListCategories, caller: Caller) -> EntityPage:
+        """A page of categories."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, categories = await self._store.categories(queries, request)
+        written = [documents.category_document(category) for category in categories]
+        return EntityPage(categories=written, generation=generation, **_envelope(page))
+
+    async def registrants(self, request: PageRequest, caller: Caller) -> EntityPage:
+        """A page of those who registered something."""
+        queries = self._db.within(caller.organization_id)
+        generation = await self._store.generation(queries)
+        page, registrants = await self._registrations.registrants(queries, caller.organization_id, request)
+        written = [documents.registrant_document(registrant) for registrant in registrants]
+        return EntityPage(registrants=written, generation=generation, **_envelope(page))
+
+    async def _component_documents(
+        self,
+        queries: Queries,
+        components: Sequence[Component],
+        models: Mapping[UUID, Model],
+        *,
+        with_schemas: bool,
+    ) -> list[documents.Document]:
+        wanted: list[str] = []
+        if with_schemas:
+            wanted = _fitting({one.schema_hash: one.schema_bytes for one in components})
+        schemas = await self._store.schemas(queries, wanted)
+        return [
+            documents.component_document(
+                one,
+                models.get(one.model_id),
+                schemas.get(one.schema_hash),
+                omitted=with_schemas and one.schema_hash not in schemas,
+            )
+            for one in components
+        ]
+
+
+def _fitting(sizes: Mapping[str, int]) -> list[str]:
+    """The schemas that one answer holds, in the order given; the first in any case."""
+    fitting: list[str] = []
+    total = 0
+    for name, size in sizes.items():
+        total += size
+        if fitting and total > _ANSWER_SCHEMA_BYTES:
+            break
+        fitting.append(name)
+    return fitting
+
+
+def _reference(model: Model) -> ModelReference:
+    return ModelReference(
+        id=model.model_id,
+        name=model.name,
+        display_name=model.display_name,
+        version=names.DEFINITION_VERSION,
+        model={"version": model.version},
+        registrant={"kind": model.registrant_kind},
+    )
+
+
+def _resolved(kind: KindName, component: Component, model: ModelReference) -> ResolvedKind:
+    return ResolvedKind(
+        kind=kind,
+        component_id=component.component_id,
+        display_name=component.display_name,
+        model=model,
+        namespaced=component.namespaced,
+        custom=component.custom,
+        schema_hash=component.schema_hash,
+    )
+
+
+def _envelope(page: Page) -> dict[str, Any]:
+    return {
+        "page": page.page,
+        "page_size": page.page_size,
+        "total_count": page.total_count,
+        "next_cursor": page.next_cursor,
+    }
