@@ -175,6 +175,7 @@ class Transport:
         if self._session is not None:
             await self._session.close()
             self._session = None
+            await asyncio.sleep(0)  # aborted connections close their sockets in the loop's next turn
 
     def impersonating(self, impersonation: Impersonation) -> "Transport":
         """The same pool, on behalf of somebody. Use it only while this transport is open."""
@@ -254,7 +255,11 @@ class Transport:
         try:
             yield Stream(response, self.context.server.url, call.name)
         finally:
-            response.close()  # not release(): the rest of an endless body is not worth reading
+            # Not release(): the rest of an endless body is not worth reading. Not close() alone: TLS
+            # would wait for the goodbye of a server that is still sending.
+            if response.connection is not None and response.connection.transport is not None:
+                response.connection.transport.abort()
+            response.close()
 
     async def _send_renewing(self, call: Call) -> aiohttp.ClientResponse:
         await self._limiter.take()
