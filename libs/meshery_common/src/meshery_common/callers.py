@@ -6,6 +6,7 @@ verifies with `AssertionVerifier`. A bare header is never trusted.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
@@ -18,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from meshery_contracts.caller import Caller, CallerKind
-from meshery_contracts.errors import Unauthenticated
+from meshery_contracts.errors import ProblemError, Unauthenticated
 
 ISSUER = "meshery-identity"
 ALGORITHM = "Ed25519"
@@ -27,6 +28,10 @@ LIFETIME_SECONDS = 120
 #: Clocks of two machines may differ by this much.
 LEEWAY_SECONDS = 5
 _CACHED_ASSERTIONS = 10_000
+#: Keys are asked for anew at most this often when an assertion names one that is not known …
+REFETCH_SECONDS = 2.0
+#: … and at least this often while known ones are in use.
+FRESH_SECONDS = 300.0
 
 NOBODY = Caller(user_id=UUID(int=0), organization_id=UUID(int=0))
 """The caller of an endpoint that is open to everybody, when no assertion came with the request."""
@@ -108,11 +113,20 @@ class AssertionVerifier:
             raise _not_valid("It is malformed or its signature does not fit.") from error
 
     async def _key(self, key_id: str) -> OKPKey:
-        if key_id not in self._keys and time.monotonic() - self._fetched_at > 2:
-            fetched = await self._source()
-            self._fetched_at = time.monotonic()
-            self._keys = {kid: OKPKey.import_key(dict(jwk)) for kid, jwk in fetched.items()}
+        age = time.monotonic() - self._fetched_at
+        if key_id not in self._keys:
+            if age > REFETCH_SECONDS:
+                await self._fetch()
+        elif age > FRESH_SECONDS:
+            # A key that identity has withdrawn must end here too. While identity is away the known ones do.
+            with contextlib.suppress(ProblemError):
+                await self._fetch()
         return self._keys[key_id]
+
+    async def _fetch(self) -> None:
+        fetched = await self._source()
+        self._fetched_at = time.monotonic()
+        self._keys = {kid: OKPKey.import_key(dict(jwk)) for kid, jwk in fetched.items()}
 
 
 def _unverified_header(assertion: str) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final, LiteralString
 from uuid import UUID, uuid4
 
 import structlog
@@ -21,6 +22,8 @@ from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_contracts.errors import ProblemError
 
 _log = structlog.get_logger(__name__)
+
+_RELEASE: Final[LiteralString] = "update leases set expires_at = '-infinity' where name = $1 and holder = $2"
 
 
 class LeaseLost(Exception):
@@ -96,13 +99,7 @@ async def renew(db: Database, lease: Lease) -> Lease:
 
 async def release(db: Database, lease: Lease) -> None:
     """Let the next one have it at once; nothing happens when it is lost already. Raises Unavailable."""
-    await db.execute(
-        EVERY_ORGANIZATION,
-        "update leases set expires_at = '-infinity' where name = $1 and holder = $2 and fence = $3",
-        lease.name,
-        lease.holder,
-        lease.fence,
-    )
+    await db.execute(EVERY_ORGANIZATION, f"{_RELEASE} and fence = $3", lease.name, lease.holder, lease.fence)
 
 
 async def guard(tx: Transaction, lease: Lease) -> None:
@@ -131,19 +128,24 @@ async def held(
     until the lease may have run out.
     """
     holder = uuid4()
+    try:
+        lease = await _awaited(db, name, holder, ttl_seconds, poll_seconds)
+        _log.debug("Acquired a lease", lease=name, fence=lease.fence)
+        async with alongside(_keep(db, lease)):
+            yield lease
+    finally:
+        # By the holder, who is nobody but this block: also when we were cancelled while asking for it.
+        with suppress(ProblemError):
+            await db.execute(EVERY_ORGANIZATION, _RELEASE, name, holder)
+
+
+async def _awaited(db: Database, name: str, holder: UUID, ttl_seconds: float, poll_seconds: float) -> Lease:
     while True:
         with suppress(ProblemError):
             lease = await acquire(db, name, holder=holder, ttl_seconds=ttl_seconds)
             if lease is not None:
-                break
+                return lease
         await asyncio.sleep(poll_seconds)
-    _log.debug("Acquired a lease", lease=name, fence=lease.fence)
-    try:
-        async with alongside(_keep(db, lease)):
-            yield lease
-    finally:
-        with suppress(ProblemError):
-            await release(db, lease)
 
 
 async def _keep(db: Database, lease: Lease) -> None:

@@ -219,18 +219,6 @@ async def test_opening_waits_for_a_server_that_comes_later(
             await opened.wait()
 
 
-async def test_a_read_only_server_is_unavailable_for_writing(
-    server: Server, own_settings: DatabaseSettings, migrations: Path
-) -> None:
-    organization = uuid4()
-    async with Database.open(own_settings, schema="things", migrations=migrations) as db:
-        await db.execute(organization, ADD, uuid4(), organization)
-        with pytest.raises(Unavailable):
-            async with db.transaction(organization, characteristics="read only") as tx:
-                await tx.execute(ADD, uuid4(), organization)
-        assert await db.fetchval(organization, "select count(*) from things") == 1
-
-
 async def test_a_server_that_hangs_makes_it_not_ready_and_back(
     server: Server, own_settings: DatabaseSettings, migrations: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import orjson
 import pytest
 
@@ -303,3 +304,31 @@ async def test_wake_ups_come_after_the_commit_and_not_after_a_rollback(db: Datab
 async def test_times_are_aware_and_in_utc(db: Database) -> None:
     now = await db.fetchval(EVERY_ORGANIZATION, "select now()")
     assert abs((datetime.now(UTC) - now).total_seconds()) < 60
+
+
+async def test_a_table_changed_by_a_migration_meanwhile(settings: DatabaseSettings, migrations: Path) -> None:
+    assert settings.owner_url is not None
+    one = settings.model_copy(update={"pool_max": 1})
+    everything = "select * from things"
+    async with Database.open(one, schema="things", migrations=migrations) as db:
+        assert await db.fetch(EVERY_ORGANIZATION, everything) == []
+        owner = await asyncpg.connect(settings.owner_url.get_secret_value())
+        for column in ("more", "still_more"):
+            await owner.execute(f"alter table things.things add column {column} text")
+            if column == "more":
+                assert await db.fetch(EVERY_ORGANIZATION, everything) == []
+            else:
+                assert await db.run(EVERY_ORGANIZATION, lambda tx: tx.fetch(everything)) == []
+        await owner.close()
+
+
+async def test_after_a_fail_over_the_old_connections_go(settings: DatabaseSettings, migrations: Path) -> None:
+    organization = uuid4()
+    one = settings.model_copy(update={"pool_max": 1})
+    async with Database.open(one, schema="things", migrations=migrations) as db:
+        backend = await db.fetchval(EVERY_ORGANIZATION, "select pg_backend_pid()")
+        with pytest.raises(Unavailable):
+            async with db.transaction(organization, characteristics="read only") as tx:
+                await tx.execute(ADD, uuid4(), organization, "x")
+        await db.execute(organization, ADD, uuid4(), organization, "x")
+        assert await db.fetchval(EVERY_ORGANIZATION, "select pg_backend_pid()") != backend

@@ -259,6 +259,10 @@ class Bus:
         """Stop listening with this callback."""
         await self._connection.unsubscribe(callback)
 
+    def when_missed(self, tell: Callable[[], None]) -> None:
+        """Call `tell` whenever messages may have passed unheard: after a reconnect, or when we were too slow."""
+        self._connection.when_missed.append(tell)
+
     # --- announcing ---------------------------------------------------------------------------------------
 
     async def publish_live(

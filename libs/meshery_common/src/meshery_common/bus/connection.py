@@ -18,6 +18,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NATSError
+from nats.errors import SlowConsumerError
 
 from meshery_common.bus.settings import BusSettings
 from meshery_contracts.errors import Unavailable
@@ -50,6 +51,8 @@ class Connection:
         self._replace = asyncio.Event()
         #: Subjects that NATS refused to let us publish on; it tells so only beside the message.
         self.refused: set[str] = set()
+        #: Called whenever messages may have passed unheard: the connection was lost, or we were too slow.
+        self.when_missed: list[Callable[[], None]] = []
 
     @property
     def client(self) -> Client:
@@ -127,6 +130,7 @@ class Connection:
                 flush_timeout=2,
                 error_cb=self._on_error,
                 closed_cb=on_closed,
+                reconnected_cb=self._missed,
             )
         return client
 
@@ -140,6 +144,11 @@ class Connection:
             for listening in self._listening:
                 with contextlib.suppress(NATSError):
                     await self._listen(listening)
+            await self._missed()
+
+    async def _missed(self) -> None:
+        for tell in self.when_missed:
+            tell()
 
     async def _listen(self, listening: _Listening) -> None:
         listening.current = await self._client.subscribe(
@@ -156,6 +165,8 @@ class Connection:
         if "permissions violation for publish to" in lowered:
             subject = text.split('"')[1] if '"' in text else text.rsplit(" ", 1)[-1]
             self.refused.add(subject)
+        if isinstance(error, SlowConsumerError):
+            await self._missed()
         log.warning("NATS reported an error", service=self._service, error=text or type(error).__name__)
 
     async def drain(self, finish: Callable[[], Awaitable[None]]) -> None:

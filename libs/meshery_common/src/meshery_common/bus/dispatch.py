@@ -91,6 +91,8 @@ class Dispatcher:
         self._settings = settings
         self._verifier = verifier
         self._live: set[asyncio.Task[None]] = set()
+        #: Of those, the ones that were let in.
+        self._handling = 0
         self._tracer = trace.get_tracer("meshery.bus")
         self._in_flight = IN_FLIGHT.labels(service)
         self.stats: list[EndpointStats] = []
@@ -148,7 +150,7 @@ class Dispatcher:
                 log.exception("a foreign request was not answered", subject=message.subject)
 
         async def receive(message: Msg) -> None:
-            if len(self._live) > self._settings.max_in_flight:
+            if len(self._live) >= self._settings.max_in_flight:
                 log.warning("a foreign request was dropped, too many are in flight", subject=message.subject)
                 return
             self._start(handle(message))
@@ -188,13 +190,14 @@ class Dispatcher:
         headers = message.headers or {}
         deadline = _deadline(headers, received, endpoint.timeout_seconds)
         request_id = headers.get(Header.REQUEST_ID) or secrets.token_hex(16)
-        if len(self._live) > self._settings.max_in_flight:
+        if self._handling >= self._settings.max_in_flight:
             raise Unavailable(
                 f"{self._service} is busy with {self._settings.max_in_flight} requests.",
                 code="overloaded",
                 remedy="Try again in a moment, or run more replicas.",
                 retry_after_seconds=0.2,
             )
+        self._handling += 1
         try:
             async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
                 caller = await self._caller(endpoint, headers)
@@ -227,6 +230,8 @@ class Dispatcher:
                 remedy=f"Report this id to whoever runs the system: {request_id}",
                 trace_id=request_id,
             ) from error
+        finally:
+            self._handling -= 1
         if len(payload) > self._settings.max_message_bytes:
             raise TooLarge(
                 f"The answer of {endpoint.verb} has {len(payload):,} bytes.",

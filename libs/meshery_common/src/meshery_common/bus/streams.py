@@ -34,8 +34,10 @@ DAY_SECONDS = 86_400
 #: How often one message is offered to a handler that fails on it.
 MAX_DELIVERIES = 5
 ACK_WAIT_SECONDS = 30.0
-#: A pull request is renewed after this long without a message.
+#: A pull request is renewed after this long.
 PULL_SECONDS = 30.0
+#: How often a consumer without messages looks whether the connection is still the same.
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +155,11 @@ class Streams:
         subscription = await client.subscribe(inbox, cb=arrived.put)
         wanted = 0
         asked_at = 0.0
+        reconnects = client.stats["reconnects"]
         try:
             while self._connection.connected() and client is self._connection.client:
+                if client.stats["reconnects"] != reconnects:
+                    return  # the server has forgotten the request, and perhaps the consumer
                 if wanted <= batch_size // 2 or time.monotonic() - asked_at > PULL_SECONDS:
                     request = {"batch": batch_size, "expires": int(PULL_SECONDS * 1e9)}
                     subject = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}"
@@ -170,8 +175,10 @@ class Streams:
                 elif ended == "409":
                     return
         finally:
-            with contextlib.suppress(NATSError):
+            with contextlib.suppress(NATSError, TimeoutError):
                 await subscription.unsubscribe()
+                # Until the server knows, it may send messages to nobody; they would come again only after a while.
+                await client.flush(timeout=1)
 
     async def _handle(self, handle: BatchHandler, batch: list[Received]) -> None:
         try:
@@ -213,7 +220,7 @@ async def _gather(
 ) -> tuple[list[Received], str]:
     """The next batch, and the status that ended the pull request (empty while it stands)."""
     batch: list[Received] = []
-    give_up = PULL_SECONDS
+    give_up = _LOOK_SECONDS
     started = 0.0
     while len(batch) < size:
         try:

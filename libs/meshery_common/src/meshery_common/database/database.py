@@ -242,9 +242,10 @@ class Database:
             if not isinstance(error, Exception):
                 # Cancelled, perhaps within a statement.
                 connection.doubtful = True
-            if not connection.doubtful and connection.raw.is_in_transaction():
+            raw = connection.raw
+            if not connection.doubtful and not raw.is_closed() and raw.is_in_transaction():
                 with suppress(Exception), connection:
-                    await connection.raw.execute("rollback")
+                    await raw.execute("rollback")
             raise
         finally:
             self._pool.give(connection)

@@ -102,6 +102,11 @@ def translated(error: BaseException) -> BaseException:
     return error
 
 
+def shows_former_primary(error: BaseException) -> bool:
+    """Whether the server has become a read-only copy: after a fail-over the primary is elsewhere."""
+    return isinstance(error, pg.ReadOnlySQLTransactionError)
+
+
 def leaves_connection_clean(error: BaseException) -> bool:
     """Whether the connection can serve on after this error (outside a transaction).
 
@@ -117,6 +122,9 @@ def _of_server(error: Any) -> BaseException:
         return ConstraintViolated(name, kind)
     if isinstance(error, (pg.SerializationError, pg.DeadlockDetectedError)):
         return _contended()
+    if isinstance(error, (pg.InvalidCachedStatementError, pg.OutdatedSchemaCacheError)):
+        # A migration has changed a table under a prepared statement; the driver has forgotten it by now.
+        return _contended("database_migrated")
     if isinstance(error, pg.LockNotAvailableError):
         return _contended("database_lock_timeout")
     if isinstance(error, (pg.QueryCanceledError, pg.TransactionTimeoutError)):

@@ -16,7 +16,12 @@ from typing import Any
 import asyncpg
 import structlog
 
-from meshery_common.database.errors import leaves_connection_clean, translated, unavailable
+from meshery_common.database.errors import (
+    leaves_connection_clean,
+    shows_former_primary,
+    translated,
+    unavailable,
+)
 from meshery_common.database.scope import Scope
 from meshery_contracts.errors import Unavailable
 
@@ -53,6 +58,8 @@ class Connection:
             return
         if not leaves_connection_clean(error):
             self.doubtful = True
+        if shows_former_primary(error):
+            self.raw.terminate()
         meaning = translated(error)
         if meaning is not error:
             raise meaning from None

@@ -1,0 +1,152 @@
+"""Facts on JetStream: stored, consumed in batches, offered again after a failure."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from meshery_common.bus import Bus, Received
+from meshery_contracts.errors import Unavailable
+from meshery_testkit.nats import NATSForTests
+
+SUBJECT = "meshery.evt.designs.v1.org.design_saved.{}"
+
+
+@pytest.fixture
+async def designs(nats: NATSForTests) -> AsyncIterator[Bus]:
+    async with Bus.connect(nats.bus_settings("designs"), service="designs") as bus:
+        await bus.streams.ensure_own_stream()
+        yield bus
+
+
+@pytest.fixture
+async def events(nats: NATSForTests) -> AsyncIterator[Bus]:
+    async with Bus.connect(nats.bus_settings("events"), service="events") as bus:
+        yield bus
+
+
+async def publish(bus: Bus, *names: str) -> None:
+    for name in names:
+        await bus.streams.publish(SUBJECT.format(name), name.encode(), message_id=f"id-{name}", headers={})
+
+
+class Taken:
+    """Collects what a consumer hands over."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self._more = asyncio.Event()
+
+    async def __call__(self, batch: list[Received]) -> None:
+        self.batches.append([one.payload.decode() for one in batch])
+        self._more.set()
+
+    @property
+    def names(self) -> list[str]:
+        return [name for batch in self.batches for name in batch]
+
+    async def until(self, count: int) -> None:
+        async with asyncio.timeout(15):
+            while len(self.names) < count:
+                self._more.clear()
+                await self._more.wait()
+
+
+async def consuming(bus: Bus, handle: Taken, **options: float) -> None:
+    await bus.streams.consume("EVT_DESIGNS", "events", handle, **options)  # type: ignore[arg-type]  # sizes are int
+
+
+async def test_what_was_stored_before_is_consumed_in_order(designs: Bus, events: Bus) -> None:
+    names = [str(one) for one in range(300)]
+    await publish(designs, *names)
+    taken = Taken()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(300)
+        task.cancel()
+    assert taken.names == names
+    assert len(taken.batches) < 300
+
+
+async def test_a_repeat_of_a_message_id_is_stored_once(designs: Bus, events: Bus) -> None:
+    await publish(designs, "a", "a", "b")
+    taken = Taken()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(2)
+        task.cancel()
+    assert taken.names == ["a", "b"]
+
+
+async def test_a_consumer_goes_on_where_it_was(designs: Bus, events: Bus) -> None:
+    await publish(designs, "a", "b")
+    for expected in (["a", "b"], ["c"]):
+        taken = Taken()
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(consuming(events, taken))
+            await taken.until(len(expected))
+            await asyncio.sleep(0.05)  # the acknowledgement leaves after the handler
+            task.cancel()
+        assert taken.names == expected
+        await publish(designs, "c")
+
+
+async def test_one_bad_message_does_not_hold_up_the_others(designs: Bus, events: Bus) -> None:
+    class Picky(Taken):
+        async def __call__(self, batch: list[Received]) -> None:
+            if any(one.payload == b"bad" for one in batch):
+                raise ValueError("bad")
+            await super().__call__(batch)
+
+    await publish(designs, "a", "bad", "b")
+    taken = Picky()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(2)
+        task.cancel()
+    assert taken.names == ["a", "b"]
+
+
+async def test_what_fails_for_lack_of_something_is_offered_again(designs: Bus, events: Bus) -> None:
+    class Away(Taken):
+        away = True
+
+        async def __call__(self, batch: list[Received]) -> None:
+            if self.away:
+                self.away = len(batch) > 1
+                raise Unavailable("The database is away.")
+            await super().__call__(batch)
+
+    await publish(designs, "a", "b")
+    taken = Away()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(2)
+        task.cancel()
+    assert sorted(taken.names) == ["a", "b"]
+
+
+async def test_consuming_survives_a_restart_of_the_server(
+    designs: Bus, events: Bus, nats: NATSForTests
+) -> None:
+    await publish(designs, "a")
+    taken = Taken()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(1)
+        await nats.server.kill()
+        with pytest.raises(Unavailable):
+            await publish(designs, "lost")
+        await nats.server.restart()
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    await publish(designs, "b")
+                    break
+                except Unavailable:
+                    await asyncio.sleep(0.05)
+        await taken.until(2)
+        task.cancel()
+    assert taken.names[-1] == "b"
