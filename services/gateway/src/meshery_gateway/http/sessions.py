@@ -33,6 +33,8 @@ class Session:
     organization_id: UUID
     provider: str
     token: str
+    #: The permission keys held; what streams are checked by, since no service sees each delivery.
+    key_ids: frozenset[UUID]
     #: `time.monotonic()` after which identity is asked again.
     renew_at: float
 
@@ -49,7 +51,7 @@ class Sessions:
     async def of(self, request: web.Request) -> Session:
         """The session of a request. Raises Unauthenticated, or Unavailable while identity is away."""
         return await self.of_credential(
-            _token_of(request), provider_of(request), loopback=from_loopback(request)
+            token_of(request), provider_of(request), loopback=from_loopback(request)
         )
 
     async def of_credential(self, token: str, provider: str, *, loopback: bool) -> Session:
@@ -97,11 +99,12 @@ class Sessions:
             organization_id=reply.organization_id,
             provider=reply.provider,
             token=token,
+            key_ids=frozenset(reply.key_ids),
             renew_at=time.monotonic() + self._renew_seconds,
         )
 
 
-def _token_of(request: web.Request) -> str:
+def token_of(request: web.Request) -> str:
     """The credential of a request: Authorization, header meshery-token, or the cookie, in this order."""
     authorization = request.headers.get("Authorization", "")
     if authorization:
