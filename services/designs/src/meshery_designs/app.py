@@ -44,7 +44,13 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
-        runs = DeploymentRuns(db, clusters, identity, settings)
+        runs = DeploymentRuns(
+            db,
+            clusters,
+            identity,
+            health_timeout_seconds=settings.health_timeout_seconds,
+            health_poll_seconds=settings.health_poll_seconds,
+        )
         worker = Worker(
             db, {RUN_KIND: runs.work}, announce=runs.announce_given_up, concurrency=settings.runs_at_once
         )

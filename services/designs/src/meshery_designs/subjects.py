@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshery_common.bus import Bus
+from meshery_contracts import deployments as runs
 from meshery_contracts import designs as contract
 from meshery_designs.service import DeploymentsService, DesignsService
 
@@ -18,10 +19,10 @@ async def serve(bus: Bus, designs: DesignsService, deployments: DeploymentsServi
     await bus.serve(contract.IMPORT, designs.import_document)
     await bus.serve(contract.TYPES, designs.types)
     await bus.serve(contract.VALIDATE, designs.validate)
-    await bus.serve(contract.PLAN, deployments.plan)
-    await bus.serve(contract.DEPLOY, deployments.deploy)
-    await bus.serve(contract.UNDEPLOY, deployments.undeploy)
-    await bus.serve(contract.GET_RUN, deployments.run)
-    await bus.serve(contract.LIST_RUNS, deployments.runs)
-    await bus.serve(contract.CANCEL_RUN, deployments.cancel)
-    await bus.announce(contract)
+    await bus.serve(runs.PLAN, deployments.plan)
+    await bus.serve(runs.DEPLOY, deployments.deploy)
+    await bus.serve(runs.UNDEPLOY, deployments.undeploy)
+    await bus.serve(runs.GET_RUN, deployments.run)
+    await bus.serve(runs.LIST_RUNS, deployments.runs)
+    await bus.serve(runs.CANCEL_RUN, deployments.cancel)
+    await bus.announce(contract, runs)

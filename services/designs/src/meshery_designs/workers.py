@@ -17,9 +17,9 @@ from uuid import UUID
 from meshery_common import operations, outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
-from meshery_contracts import designs as contract
+from meshery_contracts import deployments as contract
 from meshery_contracts.clusters import ObjectOutcome, ObjectResult
-from meshery_contracts.designs import Direction, ObjectState, RunFact, RunStatus
+from meshery_contracts.deployments import Direction, ObjectState, RunFact, RunStatus
 from meshery_contracts.errors import (
     Conflict,
     DeadlineExceeded,
@@ -33,7 +33,6 @@ from meshery_contracts.messages import Severity
 from meshery_designs.clients import ClusterClient, IdentityClient
 from meshery_designs.domain import healths
 from meshery_designs.domain.healths import State
-from meshery_designs.settings import DesignsSettings
 from meshery_designs.store import RunStore
 from meshery_designs.store.runs import Step
 
@@ -65,14 +64,17 @@ class DeploymentRuns:
         db: Database,
         clusters: ClusterClient,
         identity: IdentityClient,
-        settings: DesignsSettings,
+        *,
+        health_timeout_seconds: float,
+        health_poll_seconds: float,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._store = RunStore()
         self._clusters = clusters
         self._identity = identity
-        self._settings = settings
+        self._health_timeout_seconds = health_timeout_seconds
+        self._health_poll_seconds = health_poll_seconds
         self._clock = clock
 
     async def work(self, run: operations.Run) -> None:
@@ -100,7 +102,7 @@ class DeploymentRuns:
         self, run: operations.Run, order: _Order, steps: Sequence[Step], wave: int
     ) -> list[Step]:
         """Apply or delete the objects of one wave, and wait until they are healthy or gone."""
-        deadline = time.monotonic() + self._settings.health_timeout_seconds
+        deadline = time.monotonic() + self._health_timeout_seconds
         current = {one.position: one for one in steps}
         while True:
             open_steps = [one for one in current.values() if one.wave == wave and not one.done]
@@ -128,7 +130,7 @@ class DeploymentRuns:
             if changed:
                 await self._record(run, order, changed, list(current.values()))
             if any(not one.done for one in advanced):
-                await asyncio.sleep(self._settings.health_poll_seconds)
+                await asyncio.sleep(self._health_poll_seconds)
         return [current[position] for position in sorted(current)]
 
     async def _advance(

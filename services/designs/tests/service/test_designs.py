@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from importlib.resources import files
@@ -16,8 +15,7 @@ from meshery_common.bus import Bus
 from meshery_contracts import designs
 from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
-from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
-from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
+from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Message
 from meshery_designs.app import running
 from meshery_designs.settings import DesignsSettings

@@ -21,6 +21,8 @@ from meshery_gateway.http import (
     registry,
     system,
 )
+from meshery_gateway.http.calls import Limits
+from meshery_gateway.http.guards import Guard
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.server import Server, listening
 from meshery_gateway.http.sessions import Sessions
@@ -61,7 +63,13 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         sessions = Sessions(bus, settings.session_renew_seconds)
         routes = (*PLAIN_ROUTES,)
         document = openapi.describe((*routes, *system.routes(needs, {})))
-        server = Server(settings, bus, sessions)
+        guard = Guard(settings.public_url, settings.allowed_hosts)
+        limits = Limits(
+            body_bytes=settings.max_body_bytes,
+            design_bytes=settings.max_design_bytes,
+            deploy_wait_seconds=settings.deploy_wait_seconds,
+        )
+        server = Server(bus, sessions, guard, limits)
         app = server.application((*routes, *system.routes(needs, document)))
         async with listening(app, settings.host, settings.port) as port:
             yield Running(needs, port)

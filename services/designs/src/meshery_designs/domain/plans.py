@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from meshery_contracts.clusters import ObjectOutcome, ObjectReference, ObjectResult
-from meshery_contracts.designs import Action, FieldChange, ObjectPlan
+from meshery_contracts.deployments import Action, FieldChange, ObjectPlan
 from meshery_contracts.errors import FieldProblem, Invalid, Problem, Word
 from meshery_designs.domain.manifests import DESIGN_LABEL
 

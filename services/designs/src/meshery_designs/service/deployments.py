@@ -11,15 +11,14 @@ from meshery_common import operations, outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Queries
 from meshery_common.operations import Operation
-from meshery_contracts import designs as contract
+from meshery_contracts import deployments as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.connections import Connection
-from meshery_contracts.designs import (
+from meshery_contracts.deployments import (
     Action,
     DeployDesign,
     Direction,
-    GetDesign,
     ListRuns,
     ObjectPlan,
     ObjectState,
@@ -31,6 +30,7 @@ from meshery_contracts.designs import (
     RunPage,
     RunStatus,
 )
+from meshery_contracts.designs import GetDesign
 from meshery_contracts.errors import Conflict, FieldProblem, Invalid, NotFound
 from meshery_designs.clients import ClusterClient
 from meshery_designs.domain import manifests, plans

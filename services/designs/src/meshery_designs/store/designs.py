@@ -11,14 +11,7 @@ from meshery_common.access import ObjectTable, can_edit, can_operate, visible_to
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import (
-    Design,
-    DesignPage,
-    DesignVersion,
-    ListDesigns,
-    NullString,
-    Visibility,
-)
+from meshery_contracts.designs import Design, DesignPage, DesignVersion, ListDesigns, NullString, Visibility
 from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_designs.domain.design_files import StoredFile, assemble
 

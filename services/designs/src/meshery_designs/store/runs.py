@@ -13,15 +13,7 @@ from meshery_common.operations.records import COLUMNS, operation_of
 from meshery_common.paging import OrderBy, SelectBuilder, Sort
 from meshery_contracts.caller import Caller
 from meshery_contracts.clusters import ObjectReference
-from meshery_contracts.designs import (
-    Direction,
-    ListRuns,
-    ObjectState,
-    Run,
-    RunObject,
-    RunPage,
-    RunStatus,
-)
+from meshery_contracts.deployments import Direction, ListRuns, ObjectState, Run, RunObject, RunPage, RunStatus
 from meshery_contracts.errors import Conflict, Problem
 
 #: The kind of the durable operation that a run is.

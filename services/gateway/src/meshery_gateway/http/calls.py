@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -18,7 +19,6 @@ from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
 from meshery_gateway.http.sessions import Session, Sessions
-from meshery_gateway.settings import GatewaySettings
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
@@ -28,13 +28,25 @@ BodyT = TypeVar("BodyT", bound=BaseModel)
 _COMPRESS_FROM_BYTES = 2048
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a request may cost."""
+
+    #: Largest body where a route says nothing else, in bytes.
+    body_bytes: int
+    #: Largest body of the design routes, in bytes.
+    design_bytes: int
+    #: How long the deploy routes wait for a run, in seconds.
+    deploy_wait_seconds: float
+
+
 class Call:
     """What a route's handler works with."""
 
-    def __init__(self, request: web.Request, bus: Bus, sessions: Sessions, settings: GatewaySettings) -> None:
+    def __init__(self, request: web.Request, bus: Bus, sessions: Sessions, limits: Limits) -> None:
         self.request = request
         self.bus = bus
-        self.settings = settings
+        self.limits = limits
         self._sessions = sessions
         self._session: Session | None = None
 
@@ -178,7 +190,7 @@ class Call:
 
     async def body_bytes(self, most: int | None = None) -> bytes:
         """The body, however it is typed. Raises TooLarge."""
-        limit = most or self.settings.max_body_bytes
+        limit = most or self.limits.body_bytes
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.request.content.iter_any():

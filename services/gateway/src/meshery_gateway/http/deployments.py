@@ -10,22 +10,20 @@ from uuid import UUID
 import orjson
 from aiohttp import web
 
-from meshery_contracts import designs as contract
-from meshery_contracts.designs import (
+from meshery_contracts import deployments as contract
+from meshery_contracts import designs
+from meshery_contracts.deployments import (
     Action,
-    CreateDesign,
     DeployDesign,
-    Design,
     Direction,
-    GetDesign,
     ListRuns,
     ObjectState,
     PlanDesign,
     Run,
     RunId,
     RunStatus,
-    UpdateDesign,
 )
+from meshery_contracts.designs import CreateDesign, Design, GetDesign, UpdateDesign
 from meshery_contracts.errors import Invalid
 from meshery_gateway.http.calls import Call, both_read, message_from
 from meshery_gateway.http.designs import BIG_BODY_BYTES, same_file, text_of
@@ -89,7 +87,7 @@ async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
 
 async def _design_to_deploy(call: Call) -> Design:
     """The design that a deploy request means: a stored one, or a file that is saved first."""
-    content = await call.body_bytes(call.settings.max_design_bytes)
+    content = await call.body_bytes(call.limits.design_bytes)
     try:
         body = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -104,19 +102,19 @@ async def _design_to_deploy(call: Call) -> Design:
     if not design_id:
         if not file:
             raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
-        return await call.ask(contract.CREATE, message_from(CreateDesign, {"file": file}))
-    stored = await call.ask(contract.GET, message_from(GetDesign, {"design_id": design_id}))
+        return await call.ask(designs.CREATE, message_from(CreateDesign, {"file": file}))
+    stored = await call.ask(designs.GET, message_from(GetDesign, {"design_id": design_id}))
     if not file or same_file(file, stored.pattern_file):
         return stored
     request = message_from(
         UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
     )
-    return await call.ask(contract.UPDATE, request)
+    return await call.ask(designs.UPDATE, request)
 
 
 async def _finished(call: Call, run: Run) -> Run:
     """The run when it has finished, or as it stands when the patience of the route is over."""
-    give_up = time.monotonic() + call.settings.deploy_wait_seconds
+    give_up = time.monotonic() + call.limits.deploy_wait_seconds
     pause = 0.1
     while run.status not in _FINISHED and time.monotonic() < give_up:
         await asyncio.sleep(pause)

@@ -54,7 +54,7 @@ async def get_design(call: Call) -> web.StreamResponse:
 
 async def save_design(call: Call) -> web.StreamResponse:
     """Save, or with `save: false` only read, a design; the answer is a list of one, as clients expect."""
-    body = both_read(await call.body(call.settings.max_design_bytes))
+    body = both_read(await call.body(call.limits.design_bytes))
     if manifest := body.get("k8s_manifest") or body.get("K8sManifest"):
         return await _import(call, str(manifest), name="", file_name="", save=False)
     data = both_read(body.get("pattern_data") or {})
@@ -77,7 +77,7 @@ async def save_design(call: Call) -> web.StreamResponse:
 
 async def save_design_as(call: Call) -> web.StreamResponse:
     """The older way to import: the type in the path, the document in `pattern_data`."""
-    body = both_read(await call.body(call.settings.max_design_bytes))
+    body = both_read(await call.body(call.limits.design_bytes))
     data = both_read(body.get("pattern_data") or {})
     if data.get("id"):
         file = text_of(data.get("pattern_file") or "")
@@ -97,7 +97,7 @@ async def save_design_as(call: Call) -> web.StreamResponse:
 
 async def import_design(call: Call) -> web.StreamResponse:
     """A document in base64 becomes a saved design."""
-    body = both_read(await call.body(call.settings.max_design_bytes))
+    body = both_read(await call.body(call.limits.design_bytes))
     if body.get("url"):
         raise _no_url()
     request = message_from(

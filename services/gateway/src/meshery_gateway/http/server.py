@@ -24,12 +24,11 @@ from meshery_common.callers import NOBODY
 from meshery_common.context import RequestContext, serving
 from meshery_common.telemetry import tracing
 from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge
-from meshery_gateway.http.calls import Call
+from meshery_gateway.http.calls import Call, Limits
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
 from meshery_gateway.http.problems import problem_response
 from meshery_gateway.http.routes import Handler, Route
 from meshery_gateway.http.sessions import Sessions
-from meshery_gateway.settings import GatewaySettings
 
 log = structlog.get_logger()
 
@@ -47,23 +46,23 @@ SECONDS = Histogram(
 class Server:
     """Builds the application around the bus."""
 
-    def __init__(self, settings: GatewaySettings, bus: Bus, sessions: Sessions) -> None:
-        self._settings = settings
+    def __init__(self, bus: Bus, sessions: Sessions, guard: Guard, limits: Limits) -> None:
         self._bus = bus
         self._sessions = sessions
-        self._guard = Guard(settings.public_url, settings.allowed_hosts)
+        self._guard = guard
+        self._limits = limits
         self._tracer = trace.get_tracer("meshery.http")
 
     def application(self, routes: Iterable[Route]) -> web.Application:
         """The application with all routes. More exact paths come first, as the order of the table says."""
-        app = web.Application(middlewares=[self._around], client_max_size=self._settings.max_design_bytes)
+        app = web.Application(middlewares=[self._around], client_max_size=self._limits.design_bytes)
         for route in routes:
             app.router.add_route(route.method, route.path, self._served(route.handler))
         return app
 
     def _served(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def serve(request: web.Request) -> web.StreamResponse:
-            return await handler(Call(request, self._bus, self._sessions, self._settings))
+            return await handler(Call(request, self._bus, self._sessions, self._limits))
 
         return serve
 
