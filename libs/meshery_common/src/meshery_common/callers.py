@@ -1,7 +1,7 @@
 """Assertions: who is asking, signed by identity, verified here once and then cached.
 
-An assertion is a JWT (Ed25519, RFC 9864) that lives for two minutes. Identity signs with `AssertionSigner`; every service
-verifies with `AssertionVerifier`. A bare header is never trusted.
+An assertion is a JWT (Ed25519, RFC 9864) that lives for two minutes. Identity signs with `AssertionSigner`; every
+service verifies with `AssertionVerifier`. A bare header is never trusted.
 """
 
 from __future__ import annotations

@@ -14,11 +14,19 @@ log = structlog.get_logger()
 
 
 class NATSLogins:
-    """Answers the auth callout. `issuer_seed` is the seed of the account key that the servers trust (SA...)."""
+    """Answers the auth callout. `issuer_seed` is the seed of the account key that the servers trust (SA...).
+
+    Raises ValueError when it is no such seed.
+    """
 
     def __init__(self, credentials: Credentials, issuer_seed: str, clock: Clock = utc_now) -> None:
         self._credentials = credentials
-        self._issuer = nkeys.signer_of(issuer_seed, nkeys.ACCOUNT)
+        try:
+            self._issuer = nkeys.signer_of(issuer_seed, nkeys.ACCOUNT)
+        except ValueError as error:
+            raise ValueError(
+                f"IDENTITY_NATS_ISSUER_SEED is no seed of an account NKey (SA...): {error}"
+            ) from error
         self._clock = clock
 
     async def answer(self, question: bytes) -> bytes | None:

@@ -54,16 +54,7 @@ class SigningKeys:
         now = self._clock()
         stored = list(await self._store.list(self._db.within(EVERY_ORGANIZATION)))
         if not stored or stored[0].signs_from + self._lifetime <= now or _outlived(stored, now):
-            async with self._db.transaction(EVERY_ORGANIZATION) as tx:
-                await self._store.lock(tx)
-                stored = list(await self._store.list(tx))
-                if not stored:
-                    stored.insert(0, await self._make(tx, now, signs_from=now))
-                elif stored[0].signs_from + self._lifetime <= now:
-                    stored.insert(0, await self._make(tx, now, signs_from=now + ANNOUNCED_FOR))
-                outlived = _outlived(stored, now)
-                await self._store.delete(tx, [one.key_id for one in outlived])
-                stored = [one for one in stored if one not in outlived]
+            stored = await self._db.run(EVERY_ORGANIZATION, lambda tx: self._brought_up_to_date(tx, now))
         known = {signer.key_id: signer for _, signer in self._signers}
         self._signers = [(one.signs_from, known.get(str(one.key_id)) or self._opened(one)) for one in stored]
 
@@ -91,6 +82,18 @@ class SigningKeys:
         """The public keys by key id: identity verifies assertions itself, without asking over the bus."""
         stored = await self._store.list(self._db.within(EVERY_ORGANIZATION))
         return {str(one.key_id): one.public_jwk for one in stored}
+
+    async def _brought_up_to_date(self, tx: Transaction, now: datetime) -> list[StoredSigningKey]:
+        await self._store.lock(tx)
+        # Looked at again: another replica may have been faster.
+        stored = list(await self._store.list(tx))
+        if not stored:
+            stored.insert(0, await self._make(tx, now, signs_from=now))
+        elif stored[0].signs_from + self._lifetime <= now:
+            stored.insert(0, await self._make(tx, now, signs_from=now + ANNOUNCED_FOR))
+        outlived = _outlived(stored, now)
+        await self._store.delete(tx, [one.key_id for one in outlived])
+        return [one for one in stored if one not in outlived]
 
     async def _make(self, tx: Transaction, now: datetime, *, signs_from: datetime) -> StoredSigningKey:
         key_id = uuid7()
