@@ -84,7 +84,8 @@ class Client:
         Raises Forbidden where we may not read it.
         """
         namespace = await self.objects.get(NAMESPACE, "kube-system", metadata_only=True)
-        uid = namespace.get("metadata", {}).get("uid")
+        metadata = namespace.get("metadata")
+        uid = metadata.get("uid") if isinstance(metadata, dict) else None
         if not isinstance(uid, str) or not uid:
             raise ProtocolError("namespace kube-system has no uid")
         return uid

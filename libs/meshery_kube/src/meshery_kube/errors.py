@@ -5,6 +5,7 @@
     │                            FieldRefused · ContextNotPortable
     ├── CredentialError          the exec plug-in or token file gave no credential
     ├── NameRefused              a name that cannot stand in a path
+    ├── ManifestRefused          a manifest that cannot be written as JSON
     ├── AddressRefused           the server's address is not allowed by the address policy
     ├── Unreachable              no conversation: DNS, refused, reset, TLS
     ├── Timeout                  no answer within the time we gave (or 504 from the server)
@@ -85,6 +86,10 @@ class CredentialError(KubeError):
 
 class NameRefused(KubeError, ValueError):
     """A name that no object can have, or a namespaced object without its namespace."""
+
+
+class ManifestRefused(KubeError, ValueError):
+    """A manifest that cannot be sent: keys that are no text, numbers beyond 64 bits, wrong shape."""
 
 
 class AddressRefused(KubeError):

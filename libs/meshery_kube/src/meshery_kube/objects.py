@@ -9,11 +9,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-import orjson
-
-from meshery_kube.errors import Expired, NameRefused
+from meshery_kube.errors import Expired, ManifestRefused, NameRefused
 from meshery_kube.kinds import Kind
-from meshery_kube.pages import Header, Object, Page, Selection, decode, decode_object, decode_page
+from meshery_kube.pages import (
+    Header,
+    Object,
+    Page,
+    Selection,
+    decode,
+    decode_object,
+    decode_page,
+    encode,
+)
 from meshery_kube.transports import JSON, Call, Query, Reply, Transport
 
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -172,14 +179,14 @@ class Objects:
     ) -> Written:
         """Create; `metadata.generateName` works. Raises AlreadyExists, Invalid."""
         if kind.namespaced and namespace is None:
-            namespace = _metadata(manifest).get("namespace")
+            namespace = _name(manifest, "namespace")
             if namespace is None:
                 raise NameRefused(f"a {kind.kind} needs a namespace")
         call = Call(
             "POST",
             kind.collection_path(namespace),
             _write_query(dry_run, validation, field_manager),
-            body=orjson.dumps(manifest),
+            body=encode(manifest),
             repeatable=dry_run,
         )
         return _written(await self._transport.request(call))
@@ -199,7 +206,7 @@ class Objects:
             "POST",
             kind.object_path(name, namespace, subresource),
             (("dryRun", "All"),) if dry_run else (),
-            body=orjson.dumps(manifest),
+            body=encode(manifest),
             repeatable=dry_run,
         )
         return _written(await self._transport.request(call))
@@ -220,12 +227,11 @@ class Objects:
 
         Raises Conflict with `field_conflicts` unless `force`, Invalid with `causes`.
         """
-        metadata = _metadata(manifest)
         return await self.apply_bytes(
             kind,
-            str(metadata.get("name") or ""),
-            orjson.dumps(manifest),
-            namespace if namespace is not None else metadata.get("namespace"),
+            _name(manifest, "name") or "",
+            encode(manifest),
+            namespace if namespace is not None else _name(manifest, "namespace"),
             subresource=subresource,
             force=force,
             dry_run=dry_run,
@@ -270,13 +276,12 @@ class Objects:
         field_manager: str = DEFAULT_FIELD_MANAGER,
     ) -> Written:
         """Replace the whole object; `metadata.resourceVersion` guards it. Raises Conflict."""
-        metadata = _metadata(manifest)
-        namespace = namespace if namespace is not None else metadata.get("namespace")
+        namespace = namespace if namespace is not None else _name(manifest, "namespace")
         call = Call(
             "PUT",
-            kind.object_path(str(metadata.get("name") or ""), namespace, subresource),
+            kind.object_path(_name(manifest, "name") or "", namespace, subresource),
             _write_query(dry_run, validation, field_manager),
-            body=orjson.dumps(manifest),
+            body=encode(manifest),
             repeatable=dry_run,
         )
         return _written(await self._transport.request(call))
@@ -299,7 +304,7 @@ class Objects:
             "PATCH",
             kind.object_path(name, namespace, subresource),
             _write_query(dry_run, validation, field_manager),
-            body=orjson.dumps(patch),
+            body=encode(patch),
             content_type=patch_kind.value,
             repeatable=dry_run or patch_kind is PatchKind.MERGE,
         )
@@ -334,7 +339,7 @@ class Objects:
         call = Call(
             "DELETE",
             kind.object_path(name, namespace),
-            body=orjson.dumps(options),
+            body=encode(options),
             repeatable=dry_run,  # a second delete would answer 404 for what the first one did
         )
         reply = await self._transport.request(call)
@@ -346,9 +351,13 @@ def _written(reply: Reply) -> Written:
     return Written(reply.body, created=reply.code == 201, warnings=reply.warnings)
 
 
-def _metadata(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+def _name(manifest: Mapping[str, Any], field_name: str) -> str | None:
+    """`metadata.<field_name>` of a manifest that anybody may have written."""
     metadata = manifest.get("metadata")
-    return metadata if isinstance(metadata, Mapping) else {}
+    name = metadata.get(field_name) if isinstance(metadata, Mapping) else None
+    if name is not None and not isinstance(name, str):
+        raise ManifestRefused(f"metadata.{field_name} is not text")
+    return name
 
 
 def _write_query(dry_run: bool, validation: Validation, field_manager: str) -> Query:

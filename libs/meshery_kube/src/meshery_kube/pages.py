@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
-from meshery_kube.errors import ProtocolError
+from meshery_kube.errors import ManifestRefused, ProtocolError
 from meshery_kube.kinds import Kind
 from meshery_kube.transports import Query
 
@@ -93,7 +93,7 @@ def decode(kind: type[T], body: bytes) -> T:
     """`body` as a `kind`. Raises ProtocolError."""
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:  # the latter for deep nesting
         raise ProtocolError("the answer is not the JSON of an API server") from error
 
 
@@ -106,3 +106,11 @@ def decode_object(raw: bytes) -> Object:
     if not isinstance(decoded, dict):
         raise ProtocolError("the answer is not a JSON object")
     return decoded
+
+
+def encode(manifest: object) -> bytes:
+    """`manifest` as JSON. Raises ManifestRefused for what JSON, or the API, cannot hold."""
+    try:
+        return orjson.dumps(manifest)
+    except (TypeError, RecursionError) as error:  # orjson's own error is a TypeError
+        raise ManifestRefused(f"the manifest cannot be written as JSON: {error}") from error

@@ -72,11 +72,14 @@ class Reviews:
                 continue
             user = status.get("userInfo")
             user = user if isinstance(user, dict) else {}
+            extra = user.get("extra")
             return Person(
                 username=str(user.get("username") or ""),
                 uid=str(user.get("uid") or ""),
                 groups=_texts(user.get("groups")),
-                extra={key: _texts(values) for key, values in (user.get("extra") or {}).items()},
+                extra={key: _texts(values) for key, values in extra.items()}
+                if isinstance(extra, dict)
+                else {},
             )
         return None
 

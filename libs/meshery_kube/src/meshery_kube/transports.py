@@ -272,7 +272,7 @@ class Transport:
 
     async def _send(self, call: Call, *, compressed: bool) -> aiohttp.ClientResponse:
         """Send and check the status; refusals are raised here. The caller ends the response."""
-        if self._session is None:
+        if self._session is None or self._session.closed:
             raise KubeError("the client is not open")
         identity = await self._credentials.identity()
         server = self.context.server

@@ -34,7 +34,7 @@ from meshery_kube import (
 from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 from meshery_kube.kubeconfigs import User
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
 
 CONFIG = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
 SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)

@@ -190,7 +190,7 @@ async def test_items_get_the_type_they_lack(
     assert {key: found[key] for key in expected} == expected
 
 
-@pytest.mark.parametrize("body", [b"x", b"[]", b'{"items": 5}', b'{"items": [1'])
+@pytest.mark.parametrize("body", [b"x", b"[]", b'{"items": 5}', b'{"items": [1', b'{"a":' * 100_000])
 async def test_a_list_that_is_none_is_a_protocol_error(serve: Any, body: bytes) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         return web.Response(body=body)
@@ -347,3 +347,34 @@ def test_kinds() -> None:
     crd = Kind("example.org", "v1", "Thing", "things", namespaced=False)
     assert crd.object_path("a", "ignored") == "/apis/example.org/v1/things/a"
     assert not crd.can("list")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"metadata": {"name": 5}},
+        {"metadata": {"name": "a", "namespace": ["x"]}},
+        {**A, "data": {"x": 2**70}},
+        {**A, "data": {5: "x"}},
+        {**A, "data": {"x": object()}},
+        {**A, "data": "\ud800"},
+    ],
+)
+async def test_a_manifest_that_cannot_be_sent_is_refused_here(serve: Any, manifest: dict[str, Any]) -> None:
+    kube = await serve(Recorder())
+    for write in (kube.objects.apply, kube.objects.create, kube.objects.replace):
+        with pytest.raises((errors.ManifestRefused, errors.NameRefused)):
+            await write(CONFIG, manifest)
+
+
+async def test_answers_of_a_wrong_shape_stay_within_the_hierarchy(serve: Any) -> None:
+    server = Recorder({"metadata": [], "status": {"userInfo": {"extra": [], "groups": "x"}}})
+    kube = await serve(server)
+    with pytest.raises(errors.ProtocolError):
+        await kube.cluster_id()
+    assert (await kube.reviews.who_am_i()).groups == ()
+    server.body = {"status": []}
+    assert not (await kube.reviews.can_i("get", "pods")).allowed
+    assert (await kube.reviews.rules()).resources == ()
+    server.body = {"paths": []}
+    assert await kube.openapi.index() == ()
