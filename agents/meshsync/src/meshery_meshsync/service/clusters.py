@@ -130,7 +130,7 @@ class _ClusterSession:
             turn,
             self._publisher,
             every_seconds=habits.compare_seconds,
-            relist=lambda lane: self._kinds[lane.token].relist(),
+            relist=self._relist,
             served=self._served,
         )
         self._kinds: dict[str, KindWatch] = {}
@@ -198,6 +198,11 @@ class _ClusterSession:
         self._stored -= {token}
         lane.emptied()
         self._publisher.wake()
+
+    def _relist(self, lane: Lane) -> None:
+        kind = self._kinds.get(lane.token)
+        if kind is not None and kind.lane is lane:
+            kind.relist()
 
     def _served(self) -> list[str]:
         if self._catalogue is None or self._catalogue.incomplete:

@@ -48,6 +48,7 @@ class Comparer:
         self._wake = asyncio.Event()
         self._position = 0
         self._missing: dict[str, int] = {}
+        self._resent: dict[str, int] = {}
         #: Why the last round failed; empty when it did not.
         self.problem = ""
 
@@ -121,9 +122,17 @@ class Comparer:
 
     def _judge(self, lane: Lane, claim: Claim, *, equal: bool) -> None:
         self._missing.pop(lane.token, None)
-        if lane.judged(claim, equal=equal):
-            log.info("a kind is sent anew", connection_id=str(self._turn.connection_id), kind=lane.token)
-            self._relist(lane)
+        if equal:
+            self._resent.pop(lane.token, None)
+        if not lane.judged(claim, equal=equal):
+            return
+        times = self._resent[lane.token] = self._resent.get(lane.token, 0) + 1
+        log.info(
+            "a kind is sent anew", connection_id=str(self._turn.connection_id), kind=lane.token, times=times
+        )
+        # A kind that stays different has an object that inventory cannot store: not every second for that.
+        pause = 0.0 if times <= 2 else min(2.0**times, self._every_seconds)
+        asyncio.get_running_loop().call_later(pause, self._relist, lane)
 
     async def _ask(self, lanes: dict[str, Lane], claims: dict[str, Claim]) -> tuple[set[str], int]:
         request = CompareDigests(

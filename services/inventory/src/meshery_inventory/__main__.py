@@ -1,0 +1,15 @@
+"""`python -m meshery_inventory`: inventory as a process of its own."""
+
+from meshery_common import runtime
+from meshery_inventory.app import running
+from meshery_inventory.settings import InventorySettings
+
+
+def main() -> None:
+    """Read the settings from the environment and serve until told to stop."""
+    settings = InventorySettings()
+    runtime.run("inventory", settings.telemetry, lambda: running(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What frames mean for the picture, and the picture in Meshery's shape."""
