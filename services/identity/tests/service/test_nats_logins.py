@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -175,3 +176,11 @@ async def test_our_own_bus_works_as_integrator(nats: NATSForTests, token: NewTok
         )
         user = await bus.request(identity.GET_USER, identity.GetUser(), assertion=assertion.assertion)
         assert user.id == local.user_id
+
+
+async def test_integrators_get_in_again_after_a_restart_of_nats(nats: NATSForTests, token: NewToken) -> None:
+    await nats.server.restart()
+    # Until identity itself is back, nobody is let in.
+    async with asyncio.timeout(20):
+        while await turned_away(nats, token=token.token):
+            continue

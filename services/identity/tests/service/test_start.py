@@ -6,6 +6,7 @@ import asyncio
 import stat
 
 import pytest
+from pydantic import SecretStr
 
 from meshery_common.bus import Bus
 from meshery_contracts import identity
@@ -78,3 +79,13 @@ async def test_without_a_master_key_it_does_not_start(settings: IdentitySettings
     with pytest.raises(MasterKeyError, match="openssl rand"):
         async with hosted(running(settings.model_copy(update={"create_master_key": False}))):
             pass
+
+
+async def test_a_wrong_issuer_seed_is_named_at_the_start(
+    settings: IdentitySettings, nats: NATSForTests
+) -> None:
+    wrong = settings.model_copy(update={"nats_issuer_seed": SecretStr(nats.seeds["identity"])})
+    with pytest.raises(ValueError, match="IDENTITY_NATS_ISSUER_SEED") as caught:
+        async with hosted(running(wrong)):
+            pass
+    assert nats.seeds["identity"] not in str(caught.value)

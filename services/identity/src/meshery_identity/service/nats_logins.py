@@ -6,7 +6,7 @@ import structlog
 
 from meshery_common.clock import Clock, utc_now
 from meshery_common.nats_permissions import ACCOUNT, integrator_permissions
-from meshery_contracts.errors import Forbidden, Unauthenticated
+from meshery_contracts.errors import ProblemError
 from meshery_identity.domain import nats_logins, nkeys
 from meshery_identity.service.credentials import Credentials
 
@@ -45,7 +45,8 @@ class NATSLogins:
             return nats_logins.turn_away(login, self._issuer, "no token was shown", now).encode()
         try:
             holder = await self._credentials.holder(login.token)
-        except (Unauthenticated, Forbidden) as error:
+        except ProblemError as error:
+            # Also when the database is away: an answer, even this one, is better than to let the server wait.
             log.info("turned away at NATS", reason=error.problem.code)
             return nats_logins.turn_away(login, self._issuer, error.problem.title, now).encode()
         inbox = nats_logins.inbox_of(holder.token.token_id)
