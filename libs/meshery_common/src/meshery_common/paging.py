@@ -82,7 +82,9 @@ class Predicate:
 
     def numbered(self, first: int) -> tuple[LiteralString, tuple[Any, ...]]:
         """The condition with `$first` and on for its values, for a statement written by hand, and the values."""
-        places: tuple[LiteralString, ...] = tuple(f"${number}" for number in range(first, first + len(self.values)))
+        places: tuple[LiteralString, ...] = tuple(
+            f"${number}" for number in range(first, first + len(self.values))
+        )
         return self.sql.format(*places), self.values
 
 

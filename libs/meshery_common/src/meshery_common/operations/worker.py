@@ -84,6 +84,7 @@ class Worker:
             finally:
                 await self._drain()
                 beating.cancel()
+                await self._hand_over()
 
     async def _next(self, wakes: AsyncIterator[None]) -> None:
         self._room.clear()
@@ -219,6 +220,19 @@ class Worker:
                 self._holder,
                 pause,
                 attempt,
+            )
+            self._db.notify(CHANNEL)
+
+    async def _hand_over(self) -> None:
+        """Give back what a claim has claimed although we were cancelled before its answer."""
+        with suppress(ProblemError):
+            await self._db.execute(
+                EVERY_ORGANIZATION,
+                """
+                update operations set available_at = clock_timestamp(), attempt = attempt - 1, holder = null
+                where holder = $1 and status = 'running' and finished_at is null
+                """,
+                self._holder,
             )
             self._db.notify(CHANNEL)
 
