@@ -182,7 +182,7 @@ async def test_callers_without_keys_are_refused(client: Any) -> None:
     ):
         with pytest.raises(Forbidden):
             await nobody.ask(endpoint, request)
-    reader = client.as_somebody(key_bits=LOCAL_BITS & ~bits_of([Key.ADD_CLUSTER]))
+    reader = client.as_somebody(key_bits=LOCAL_BITS & ~bits_of((Key.ADD_CLUSTER,)))
     with pytest.raises(Forbidden):
         await reader.register(a_registration())
 

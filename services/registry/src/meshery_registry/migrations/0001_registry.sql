@@ -2,6 +2,11 @@
 --
 -- What a cluster taught belongs to the organisation that connected it. What ships with us has the nil organisation and
 -- is read by everybody. Ids are made from the content, so the same definition has one id in every organisation.
+--
+-- A list reads two organisations, the caller's and ours. No index that begins with the organisation gives the order
+-- of both together, so the indexes for order end with it: PostgreSQL (from 17) walks them in order and tells by the
+-- index alone whose a row is. Under row-level security an index serves conditions on plain columns only, hence the
+-- generated `sort_name`.
 
 create table generations (
     organization_id uuid primary key,
@@ -54,11 +59,10 @@ comment on column models.id is 'Made from registrant kind, name and version.';
 comment on column models.registrant_id is 'The connection that taught it first.';
 comment on column models.model_version is 'Of the software that the model stands for.';
 comment on column models.model_order is 'The version as numbers, for finding the newest.';
-comment on column models.sort_name is
-    'For order and cursors: under row-level security an index serves conditions on plain columns only.';
-create index models_organization_sort_name on models (organization_id, sort_name, id);
-create index models_organization_updated_at on models (organization_id, updated_at, id);
-create index models_organization_created_at on models (organization_id, created_at, id);
+create index models_sort_name on models (sort_name, id, organization_id);
+create index models_name on models (name, id, organization_id);
+create index models_updated_at on models (updated_at, id, organization_id);
+create index models_created_at on models (created_at, id, organization_id);
 create index models_organization_name on models (organization_id, name, model_version);
 
 create table schemas (
@@ -100,12 +104,14 @@ create table components (
 comment on column components.id is 'Made from registrant kind, model, version, apiVersion, kind and schema.';
 comment on column components.schema_bytes is 'Size of the schema''s text: a list decides by it without reading schemas.';
 comment on column components.schema_usable is 'False: the cluster''s schema could not be understood and one that allows all stands in.';
-create index components_organization_sort_name on components (organization_id, sort_name, id);
+create index components_sort_name on components (sort_name, id, organization_id);
+create index components_kind on components (kind, id, organization_id);
+create index components_model_name on components (model_name, sort_name, id, organization_id);
+create index components_updated_at on components (updated_at, id, organization_id);
+create index components_created_at on components (created_at, id, organization_id);
 create index components_organization_kind on components (organization_id, kind, api_version);
-create index components_organization_model on components (organization_id, model_id, sort_name, id);
-create index components_organization_model_name on components (organization_id, model_name, sort_name, id);
-create index components_organization_updated_at on components (organization_id, updated_at, id);
-create index components_organization_created_at on components (organization_id, created_at, id);
+create index components_organization_model on components (organization_id, model_id, status);
+create index components_organization_status on components (organization_id, status);
 create index components_organization_schema on components (organization_id, schema_hash);
 
 create table registrations (
@@ -139,7 +145,7 @@ create table relationships (
     foreign key (organization_id, model_id) references models (organization_id, id)
 );
 comment on table relationships is 'How components may relate; none is shipped yet.';
-create index relationships_organization_sort_name on relationships (organization_id, sort_name, id);
+create index relationships_sort_name on relationships (sort_name, id, organization_id);
 create index relationships_organization_model on relationships (organization_id, model_id);
 
 create table policies (
@@ -156,7 +162,7 @@ create table policies (
     foreign key (organization_id, model_id) references models (organization_id, id)
 );
 comment on table policies is 'Rules over designs; none is shipped yet.';
-create index policies_organization_sort_name on policies (organization_id, sort_name, id);
+create index policies_sort_name on policies (sort_name, id, organization_id);
 create index policies_organization_model on policies (organization_id, model_id);
 
 
@@ -218,26 +224,3 @@ create policy organization on policies
     using (organization_id = (select current_organization()) or (select in_every_organization()))
     with check (organization_id = (select current_organization()) or (select in_every_organization()));
 create policy shipped on policies for select using (organization_id = '00000000-0000-0000-0000-000000000000');
-
-
--- Lists read these: two halves, each with one organisation, so that an index gives the order of the whole.
--- With `or` or `in` PostgreSQL would sort all rows for every page.
-create view visible_models with (security_invoker = true) as
-    select * from models where organization_id = (select current_organization())
-    union all
-    select * from models where organization_id = '00000000-0000-0000-0000-000000000000';
-
-create view visible_components with (security_invoker = true) as
-    select * from components where organization_id = (select current_organization())
-    union all
-    select * from components where organization_id = '00000000-0000-0000-0000-000000000000';
-
-create view visible_relationships with (security_invoker = true) as
-    select * from relationships where organization_id = (select current_organization())
-    union all
-    select * from relationships where organization_id = '00000000-0000-0000-0000-000000000000';
-
-create view visible_policies with (security_invoker = true) as
-    select * from policies where organization_id = (select current_organization())
-    union all
-    select * from policies where organization_id = '00000000-0000-0000-0000-000000000000';

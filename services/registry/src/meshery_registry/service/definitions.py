@@ -45,9 +45,11 @@ class DefinitionsService:
     async def resolve(self, request: ResolveKinds, caller: Caller) -> ResolvedKinds:
         """The component for each kind; without a component id where the registry knows none."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
-        found = await self._store.resolve(queries, request.kinds)
-        models = await self._store.models_by_id(queries, list({one[1] for one in found if one}))
+        generation = await self._store.generation(queries, caller.organization_id)
+        found = await self._store.resolve(queries, caller.organization_id, request.kinds)
+        models = await self._store.models_by_id(
+            queries, caller.organization_id, list({one[1] for one in found if one})
+        )
         references = {model_id: _reference(model) for model_id, model in models.items()}
         kinds = [
             _resolved(kind, one[0], references[one[1]]) if one else ResolvedKind(kind=kind)
@@ -58,21 +60,23 @@ class DefinitionsService:
     async def schemas(self, request: GetSchemas, caller: Caller) -> Schemas:
         """JSON schemas by hash, as many as fit into one answer."""
         queries = self._db.within(caller.organization_id)
-        sizes = await self._store.schema_sizes(queries, request.hashes)
+        sizes = await self._store.schema_sizes(queries, caller.organization_id, request.hashes)
         wanted = _fitting(sizes)
-        schemas = await self._store.schemas(queries, wanted)
+        schemas = await self._store.schemas(queries, caller.organization_id, wanted)
         return Schemas(schemas=schemas, omitted=sorted(sizes.keys() - set(wanted)))
 
     async def models(self, request: ListModels, caller: Caller) -> EntityPage:
         """A page of models, with what belongs to them when asked for."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
-        page, models = await self._store.models(queries, request)
+        generation = await self._store.generation(queries, caller.organization_id)
+        page, models = await self._store.models(queries, caller.organization_id, request)
         written = [documents.model_document(model) for model in models]
         if request.with_components:
-            components = await self._store.components_of(queries, [model.model_id for model in models])
+            components = await self._store.components_of(
+                queries, caller.organization_id, [model.model_id for model in models]
+            )
             inside = await self._component_documents(
-                queries, components, {}, with_schemas=request.with_schemas
+                queries, caller.organization_id, components, {}, with_schemas=request.with_schemas
             )
             by_model: defaultdict[str, list[documents.Document]] = defaultdict(list)
             for document in inside:
@@ -87,32 +91,34 @@ class DefinitionsService:
     async def components(self, request: ListComponents, caller: Caller) -> EntityPage:
         """A page of components; their schemas are read only when asked for."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
-        page, components = await self._store.components(queries, request)
-        models = await self._store.models_by_id(queries, list({one.model_id for one in components}))
+        generation = await self._store.generation(queries, caller.organization_id)
+        page, components = await self._store.components(queries, caller.organization_id, request)
+        models = await self._store.models_by_id(
+            queries, caller.organization_id, list({one.model_id for one in components})
+        )
         written = await self._component_documents(
-            queries, components, models, with_schemas=request.with_schemas
+            queries, caller.organization_id, components, models, with_schemas=request.with_schemas
         )
         return EntityPage(components=written, generation=generation, **_envelope(page))
 
     async def relationships(self, request: ListRelationships, caller: Caller) -> EntityPage:
         """A page of relationships."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
-        page, relationships = await self._store.relationships(queries, request)
+        generation = await self._store.generation(queries, caller.organization_id)
+        page, relationships = await self._store.relationships(queries, caller.organization_id, request)
         return EntityPage(relationships=relationships, generation=generation, **_envelope(page))
 
     async def policies(self, request: ListPolicies, caller: Caller) -> EntityPage:
         """A page of policies."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
-        page, policies = await self._store.policies(queries, request)
+        generation = await self._store.generation(queries, caller.organization_id)
+        page, policies = await self._store.policies(queries, caller.organization_id, request)
         return EntityPage(policies=policies, generation=generation, **_envelope(page))
 
     async def categories(self, request: ListCategories, caller: Caller) -> EntityPage:
         """A page of categories."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
+        generation = await self._store.generation(queries, caller.organization_id)
         page, categories = await self._store.categories(queries, request)
         written = [documents.category_document(category) for category in categories]
         return EntityPage(categories=written, generation=generation, **_envelope(page))
@@ -120,7 +126,7 @@ class DefinitionsService:
     async def registrants(self, request: PageRequest, caller: Caller) -> EntityPage:
         """A page of those who registered something."""
         queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries)
+        generation = await self._store.generation(queries, caller.organization_id)
         page, registrants = await self._registrations.registrants(queries, caller.organization_id, request)
         written = [documents.registrant_document(registrant) for registrant in registrants]
         return EntityPage(registrants=written, generation=generation, **_envelope(page))
@@ -128,6 +134,7 @@ class DefinitionsService:
     async def _component_documents(
         self,
         queries: Queries,
+        organization_id: UUID,
         components: Sequence[Component],
         models: Mapping[UUID, Model],
         *,
@@ -136,7 +143,7 @@ class DefinitionsService:
         wanted: list[str] = []
         if with_schemas:
             wanted = _fitting({one.schema_hash: one.schema_bytes for one in components})
-        schemas = await self._store.schemas(queries, wanted)
+        schemas = await self._store.schemas(queries, organization_id, wanted)
         return [
             documents.component_document(
                 one,

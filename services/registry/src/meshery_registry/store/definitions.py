@@ -1,6 +1,6 @@
 """Reading definitions: lists, kinds in bulk, schemas by hash.
 
-The views read the caller's organisation and what ships with us; the scope of the connection says which that is.
+Everything reads two organisations: the caller's and the nil one, whose rows ship with us.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from meshery_contracts.registry import (
 from meshery_registry.domain.definitions import Category, Component, Model
 from meshery_registry.domain.openapi import schema_text
 
+#: The organisation of what ships with us.
+SHIPPED = UUID(int=0)
+
 _MODEL: LiteralString = """
     m.id, m.name, m.display_name, m.description, m.model_version, m.category_id, m.sub_category, m.status,
     m.annotation, m.metadata, m.registrant_kind, m.registrant_id, m.created_at, m.updated_at,
@@ -33,16 +36,18 @@ _MODEL: LiteralString = """
         where c.organization_id = m.organization_id and c.model_id = m.id and c.status = 'enabled') as components,
     (select count(*) from relationships r
         where r.organization_id = m.organization_id and r.model_id = m.id) as relationships,
-    (select count(*) - 1 from visible_models o
-        where o.name = m.name and o.model_version = m.model_version) as duplicates
+    (select count(*) - 1 from models o
+        where o.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
+            and o.name = m.name and o.model_version = m.model_version) as duplicates
 """
 _COMPONENT: LiteralString = """
     c.id, c.model_id, c.api_version, c.kind, c.display_name, c.description, c.namespaced, c.custom, c.schema_hash,
     c.schema_bytes, c.schema_usable, c.status, c.annotation, c.metadata, c.created_at, c.updated_at
 """
 _DUPLICATES: LiteralString = """
-    (select count(*) - 1 from visible_components o
-        where o.kind = c.kind and o.api_version = c.api_version and o.model_name = c.model_name) as duplicates
+    (select count(*) - 1 from components o
+        where o.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
+            and o.kind = c.kind and o.api_version = c.api_version and o.model_name = c.model_name) as duplicates
 """
 _MODEL_ORDER = OrderBy(
     columns={
@@ -65,25 +70,27 @@ _COMPONENT_ORDER = OrderBy(
     default="display_name asc",
     id_sql="c.id",
 )
+_NAMED_ORDER = OrderBy(columns={"name": Sort("e.sort_name", str)}, default="name asc", id_sql="e.id")
 
 
 class DefinitionStore:
     """Statements that read definitions."""
 
-    async def generation(self, queries: Queries) -> int:
+    async def generation(self, queries: Queries, organization_id: UUID) -> int:
         """How often what the caller may see has changed."""
         return int(
             await queries.fetchval(
-                """
-                select coalesce(sum(generation), 0)::bigint from generations
-                where organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
-                """
+                "select coalesce(sum(generation), 0)::bigint from generations where organization_id = any($1::uuid[])",
+                _seen_by(organization_id),
             )
         )
 
-    async def models(self, queries: Queries, request: ListModels) -> tuple[Page, list[Model]]:
+    async def models(
+        self, queries: Queries, organization_id: UUID, request: ListModels
+    ) -> tuple[Page, list[Model]]:
         """A page of models."""
-        select = SelectBuilder("models", _MODEL, "visible_models m")
+        select = SelectBuilder("models", _MODEL, "models m")
+        select.where("m.organization_id = any({}::uuid[])", _seen_by(organization_id))
         if request.model_id is not None:
             select.where("m.id = {}", request.model_id)
         if request.name and request.greedy:
@@ -114,33 +121,46 @@ class DefinitionStore:
         page = await select.page(queries, _MODEL_ORDER, request)
         return page, [_model(row) for row in page.rows]
 
-    async def models_by_id(self, queries: Queries, model_ids: Sequence[UUID]) -> dict[UUID, Model]:
+    async def models_by_id(
+        self, queries: Queries, organization_id: UUID, model_ids: Sequence[UUID]
+    ) -> dict[UUID, Model]:
         """Models by their ids."""
         if not model_ids:
             return {}
         rows = await queries.fetch(
-            f"select {_MODEL} from visible_models m where m.id = any($1::uuid[])",  # noqa: S608 -- our own text
+            f"""
+            select {_MODEL} from models m
+            where m.organization_id = any($1::uuid[]) and m.id = any($2::uuid[])
+            """,  # noqa: S608 -- the columns are a constant of ours
+            _seen_by(organization_id),
             list(model_ids),
         )
         return {row["id"]: _model(row) for row in rows}
 
-    async def components(self, queries: Queries, request: ListComponents) -> tuple[Page, list[Component]]:
+    async def components(
+        self, queries: Queries, organization_id: UUID, request: ListComponents
+    ) -> tuple[Page, list[Component]]:
         """A page of components, without their schemas."""
         columns: LiteralString = f"{_COMPONENT}, {_DUPLICATES}"
-        select = SelectBuilder("components", columns, "visible_components c")
+        seen = _seen_by(organization_id)
+        select = SelectBuilder("components", columns, "components c")
+        select.where("c.organization_id = any({}::uuid[])", seen)
         if request.component_id is not None:
             select.where("c.id = {}", request.component_id)
         if request.model:
             select.where("c.model_name = {}", request.model)
         if request.model_version:
             select.where(
-                "c.model_id in (select m.id from visible_models m where m.model_version = {})",
+                "c.model_id in (select m.id from models m where m.organization_id = any({}::uuid[]) "
+                "and m.model_version = {})",
+                seen,
                 request.model_version,
             )
         if request.category:
             select.where(
-                "c.model_id in (select m.id from visible_models m join categories g on g.id = m.category_id "
-                "where g.name = {})",
+                "c.model_id in (select m.id from models m join categories g on g.id = m.category_id "
+                "where m.organization_id = any({}::uuid[]) and g.name = {})",
+                seen,
                 request.category,
             )
         if request.name and request.greedy:
@@ -160,20 +180,23 @@ class DefinitionStore:
         page = await select.page(queries, _COMPONENT_ORDER, request)
         return page, [_component(row) for row in page.rows]
 
-    async def components_of(self, queries: Queries, model_ids: Sequence[UUID]) -> list[Component]:
+    async def components_of(
+        self, queries: Queries, organization_id: UUID, model_ids: Sequence[UUID]
+    ) -> list[Component]:
         """All enabled components of some models, in the order of their names."""
         rows = await queries.fetch(
             f"""
-            select {_COMPONENT}, 0 as duplicates from visible_components c
-            where c.model_id = any($1::uuid[]) and c.status = 'enabled'
+            select {_COMPONENT}, 0 as duplicates from components c
+            where c.organization_id = any($1::uuid[]) and c.model_id = any($2::uuid[]) and c.status = 'enabled'
             order by c.sort_name, c.id
             """,  # noqa: S608 -- the columns are a constant of ours
+            _seen_by(organization_id),
             list(model_ids),
         )
         return [_component(row) for row in rows]
 
     async def resolve(
-        self, queries: Queries, kinds: Sequence[KindName]
+        self, queries: Queries, organization_id: UUID, kinds: Sequence[KindName]
     ) -> list[tuple[Component, UUID] | None]:
         """The component for each kind, in that order: built-in before custom, then of the newest model.
 
@@ -181,36 +204,42 @@ class DefinitionStore:
         """
         rows = await queries.fetch(
             f"""
-            select found.* from unnest($1::text[], $2::text[]) with ordinality k(api_version, kind, place)
+            select found.* from unnest($2::text[], $3::text[]) with ordinality k(api_version, kind, place)
             left join lateral (
                 select {_COMPONENT}, 0 as duplicates
-                from visible_components c
-                join visible_models m on m.organization_id = c.organization_id and m.id = c.model_id
-                where c.kind = k.kind and c.api_version = k.api_version and c.status = 'enabled'
+                from components c
+                join models m on m.organization_id = c.organization_id and m.id = c.model_id
+                where c.organization_id = any($1::uuid[]) and c.kind = k.kind and c.api_version = k.api_version
+                    and c.status = 'enabled'
                 order by c.custom, m.model_order desc, c.updated_at desc, c.id
                 limit 1
             ) found on true
             order by k.place
             """,  # noqa: S608 -- the columns are a constant of ours
+            _seen_by(organization_id),
             [one.api_version for one in kinds],
             [one.kind for one in kinds],
         )
         return [None if row["id"] is None else (_component(row), row["model_id"]) for row in rows]
 
-    async def schema_sizes(self, queries: Queries, hashes: Sequence[str]) -> dict[str, int]:
+    async def schema_sizes(
+        self, queries: Queries, organization_id: UUID, hashes: Sequence[str]
+    ) -> dict[str, int]:
         """The sizes of the schemas with these hashes, in bytes of text."""
         rows = await queries.fetch(
-            f"select s.hash, s.bytes from schemas s where {_READABLE} and s.hash = any($1::text[])",  # noqa: S608
+            "select hash, bytes from schemas where organization_id = any($1::uuid[]) and hash = any($2::text[])",
+            _seen_by(organization_id),
             list(hashes),
         )
         return {row["hash"]: row["bytes"] for row in rows}
 
-    async def schemas(self, queries: Queries, hashes: Sequence[str]) -> dict[str, str]:
+    async def schemas(self, queries: Queries, organization_id: UUID, hashes: Sequence[str]) -> dict[str, str]:
         """The schemas with these hashes."""
         if not hashes:
             return {}
         rows = await queries.fetch(
-            f"select s.hash, s.body from schemas s where {_READABLE} and s.hash = any($1::text[])",  # noqa: S608
+            "select hash, body from schemas where organization_id = any($1::uuid[]) and hash = any($2::text[])",
+            _seen_by(organization_id),
             list(hashes),
         )
         return {row["hash"]: schema_text(row["body"]) for row in rows}
@@ -228,10 +257,11 @@ class DefinitionStore:
         return page, [Category(row["id"], row["name"], row["metadata"]) for row in page.rows]
 
     async def relationships(
-        self, queries: Queries, request: ListRelationships
+        self, queries: Queries, organization_id: UUID, request: ListRelationships
     ) -> tuple[Page, list[dict[str, object]]]:
         """A page of relationship definitions."""
-        select = SelectBuilder("relationships", "e.definition", "visible_relationships e")
+        select = SelectBuilder("relationships", "e.definition", "relationships e")
+        select.where("e.organization_id = any({}::uuid[])", _seen_by(organization_id))
         if request.model:
             select.where("e.model_name = {}", request.model)
         if request.kind:
@@ -245,9 +275,12 @@ class DefinitionStore:
         page = await select.page(queries, _NAMED_ORDER, request)
         return page, [row["definition"] for row in page.rows]
 
-    async def policies(self, queries: Queries, request: ListPolicies) -> tuple[Page, list[dict[str, object]]]:
+    async def policies(
+        self, queries: Queries, organization_id: UUID, request: ListPolicies
+    ) -> tuple[Page, list[dict[str, object]]]:
         """A page of policy definitions."""
-        select = SelectBuilder("policies", "e.definition", "visible_policies e")
+        select = SelectBuilder("policies", "e.definition", "policies e")
+        select.where("e.organization_id = any({}::uuid[])", _seen_by(organization_id))
         if request.model:
             select.where("e.model_name = {}", request.model)
         for text in (request.name, request.search):
@@ -257,10 +290,8 @@ class DefinitionStore:
         return page, [row["definition"] for row in page.rows]
 
 
-_READABLE: LiteralString = (
-    "s.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')"
-)
-_NAMED_ORDER = OrderBy(columns={"name": Sort("e.sort_name", str)}, default="name asc", id_sql="e.id")
+def _seen_by(organization_id: UUID) -> list[UUID]:
+    return [organization_id, SHIPPED]
 
 
 def _model(row: Row) -> Model:
