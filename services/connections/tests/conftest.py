@@ -52,14 +52,18 @@ async def learned(nats: NATSForTests, people: People) -> AsyncIterator[list[regi
 
 
 @pytest.fixture
-async def service(settings: ConnectionsSettings, learned: list[registry.RegisterOpenAPI]) -> AsyncIterator[None]:
+async def service(
+    settings: ConnectionsSettings, learned: list[registry.RegisterOpenAPI]
+) -> AsyncIterator[None]:
     """The running service."""
     async with hosted(running(settings)):
         yield
 
 
 @pytest.fixture
-async def ask(service: None, nats: NATSForTests, people: People) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
+async def ask(
+    service: None, nats: NATSForTests, people: People
+) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """`await ask(endpoint, request, caller)`, as the gateway or (services only) designs would."""
     async with AsyncExitStack() as stack:
         buses = {

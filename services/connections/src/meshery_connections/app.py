@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.resources import files
 
 from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
 from meshery_common.health import Health
-from meshery_common.runtime import supervise
+from meshery_common.runtime import Tasks, supervise
 from meshery_connections import subjects
-from meshery_connections.clients import ClusterClients
+from meshery_connections.clients import ClusterClients, IdentityClient, RegistryClient
 from meshery_connections.clients.kubeconfigs import Kubeconfigs
+from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.service import (
     ClustersService,
+    ComponentsService,
     ConnectionsService,
     ContextsService,
     Doors,
+    HealthService,
     Moves,
+    OwnContexts,
     Vault,
     master_keys,
 )
 from meshery_connections.settings import ConnectionsSettings
+from meshery_connections.workers import Duty, Keepers, MeshSyncProcesses, meshsync_environment
 from meshery_kube import AddressPolicy, UploadPolicy
 
 SERVICE = "connections"
@@ -46,23 +53,31 @@ async def running(settings: ConnectionsSettings) -> AsyncIterator[Health]:
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
         vault = Vault(db, masters, data_key_days=settings.data_key_days)
-        kubeconfigs = Kubeconfigs(
-            UploadPolicy(
-                allow_insecure_tls=settings.allow_insecure_tls, allow_password=settings.allow_passwords
-            ),
-            settings.own_kubeconfig,
-        )
-        addresses = AddressPolicy(
-            allow_private=settings.allow_private_addresses, allow_loopback=settings.allow_loopback_addresses
-        )
+        kubeconfigs = Kubeconfigs(upload_policy(settings), settings.own_kubeconfig)
         doors = Doors(
-            clients, vault, kubeconfigs, addresses, verify_timeout_seconds=settings.verify_timeout_seconds
+            clients,
+            vault,
+            kubeconfigs,
+            address_policy(settings),
+            verify_timeout_seconds=settings.verify_timeout_seconds,
         )
         moves = Moves(db, doors)
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
         tasks.start("rewrap", vault.rewrap_for_ever)
+        start_keepers(tasks, settings, db, bus, doors)
+        if settings.own_kubeconfig and settings.own_organization_id and settings.own_user_id:
+            own = OwnContexts(
+                db,
+                kubeconfigs,
+                moves,
+                organization_id=settings.own_organization_id,
+                owner_id=settings.own_user_id,
+                connect=settings.connect_own,
+                every_seconds=settings.own_poll_seconds,
+            )
+            tasks.start("own kubeconfig", own.follow)
         await subjects.serve(
             bus,
             ConnectionsService(db, doors, moves),
@@ -71,3 +86,48 @@ async def running(settings: ConnectionsSettings) -> AsyncIterator[Health]:
         )
         yield needs
         needs.stopping = True
+
+
+def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus: Bus, doors: Doors) -> None:
+    """What goes on for every connected cluster, each duty where it is switched on."""
+    observed = HealthService(
+        db,
+        doors,
+        every_seconds=settings.health_check_seconds,
+        timeout_seconds=settings.verify_timeout_seconds,
+        patience=settings.unreachable_after,
+    )
+    duties: dict[str, Duty] = {"health": observed.watch_health}
+    if settings.register_components:
+        duties["components"] = ComponentsService(db, doors, RegistryClient(bus), IdentityClient(bus)).follow
+    if settings.run_meshsync:
+        processes = MeshSyncProcesses(
+            observed.note_watch,
+            environment=meshsync_environment(settings.meshsync_bus or settings.bus, settings.own_kubeconfig),
+            per_process=settings.connections_per_meshsync,
+        )
+        duties["meshsync"] = partial(watch_with, processes, doors)
+        tasks.start("meshsync", processes.run)
+    tasks.start("keepers", Keepers(db, duties, doors.version).run)
+
+
+async def watch_with(processes: MeshSyncProcesses, doors: Doors, stored: StoredConnection) -> None:
+    """Have a cluster watched, for as long as it is kept; in operator mode its own agent does."""
+    if stored.meshsync_mode == "embedded":
+        async with processes.watching(await doors.watch(stored)):
+            await asyncio.Event().wait()
+    await asyncio.Event().wait()
+
+
+def upload_policy(settings: ConnectionsSettings) -> UploadPolicy:
+    """What may be uploaded."""
+    return UploadPolicy(
+        allow_insecure_tls=settings.allow_insecure_tls, allow_password=settings.allow_passwords
+    )
+
+
+def address_policy(settings: ConnectionsSettings) -> AddressPolicy:
+    """Where uploaded clusters may be."""
+    return AddressPolicy(
+        allow_private=settings.allow_private_addresses, allow_loopback=settings.allow_loopback_addresses
+    )

@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from meshery_common.bus import BusSettings
 from meshery_common.settings import ServiceSettings
 
 
@@ -71,6 +72,10 @@ class ConnectionsSettings(ServiceSettings):
     )
     run_meshsync: bool = Field(
         default=True, description="Watch connected clusters with MeshSync processes beside this one."
+    )
+    meshsync_bus: BusSettings | None = Field(
+        default=None,
+        description="How MeshSync processes reach NATS, as a user of their own; unset: as this service.",
     )
     connections_per_meshsync: int = Field(
         default=25, ge=1, description="Clusters that one MeshSync process watches."

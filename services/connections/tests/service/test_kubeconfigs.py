@@ -68,7 +68,9 @@ async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
     row = await database.fetchrow(EVERY_ORGANIZATION, "select *, c.sealed from connections, credentials c")
     assert row is not None
     assert TOKEN.encode() not in bytes(row["sealed"])
-    everything = await database.fetchval(EVERY_ORGANIZATION, "select string_agg(t::text, ' ') from connections t")
+    everything = await database.fetchval(
+        EVERY_ORGANIZATION, "select string_agg(t::text, ' ') from connections t"
+    )
     facts = await database.fetch(EVERY_ORGANIZATION, "select payload from outbox")
     assert TOKEN not in everything + " ".join(bytes(fact["payload"]).decode() for fact in facts)
     assert len(facts) == 1
@@ -77,22 +79,30 @@ async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
 async def test_states_that_are_not_offered_are_refused_by_name(ask: Ask, people: People) -> None:
     caller = people.caller()
     await ask(
-        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})), caller
+        contract.REGISTER_KUBECONFIG,
+        RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})),
+        caller,
     )
     page = await ask(contract.LIST, contract.ListConnections(), caller)
     connection_id = page.connections[0].id
     with pytest.raises(Conflict) as caught:
         await ask(
-            contract.SET_STATUS, SetStatus(connection_id=connection_id, status=ConnectionStatus.IGNORED), caller
+            contract.SET_STATUS,
+            SetStatus(connection_id=connection_id, status=ConnectionStatus.IGNORED),
+            caller,
         )
     assert "discovered" in caught.value.problem.remediation[0]
     with pytest.raises(Unavailable) as away:
         await ask(
-            contract.SET_STATUS, SetStatus(connection_id=connection_id, status=ConnectionStatus.CONNECTED), caller
+            contract.SET_STATUS,
+            SetStatus(connection_id=connection_id, status=ConnectionStatus.CONNECTED),
+            caller,
         )
     assert away.value.problem.code == "cluster_unreachable"
     with pytest.raises(Conflict):
-        await ask(clusters.READ_OBJECTS, clusters.ReadObjects(connection_id=connection_id, references=[]), caller)
+        await ask(
+            clusters.READ_OBJECTS, clusters.ReadObjects(connection_id=connection_id, references=[]), caller
+        )
 
 
 async def test_deleting_takes_the_credential_along_and_answers_with_the_object(
@@ -100,7 +110,9 @@ async def test_deleting_takes_the_credential_along_and_answers_with_the_object(
 ) -> None:
     caller = people.caller()
     await ask(
-        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})), caller
+        contract.REGISTER_KUBECONFIG,
+        RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})),
+        caller,
     )
     connection_id = (await ask(contract.LIST, contract.ListConnections(), caller)).connections[0].id
     gone = await ask(contract.DELETE, ConnectionId(connection_id=connection_id), caller)
@@ -116,10 +128,15 @@ async def test_deleting_takes_the_credential_along_and_answers_with_the_object(
 async def test_nobody_else_sees_a_connection(ask: Ask, people: People) -> None:
     caller = people.caller()
     await ask(
-        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})), caller
+        contract.REGISTER_KUBECONFIG,
+        RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})),
+        caller,
     )
     mine = await ask(contract.LIST, contract.ListConnections(), caller)
-    for other in (people.caller(organization_id=caller.organization_id), people.caller(user_id=caller.user_id)):
+    for other in (
+        people.caller(organization_id=caller.organization_id),
+        people.caller(user_id=caller.user_id),
+    ):
         assert (await ask(contract.LIST, contract.ListConnections(), other)).total_count == 0
         with pytest.raises(NotFound):
             await ask(contract.GET, ConnectionId(connection_id=mine.connections[0].id), other)

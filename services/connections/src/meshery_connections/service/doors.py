@@ -54,7 +54,7 @@ class Doors:
         async def load() -> Access:
             return await self.access(stored)
 
-        async with self._clients.client(stored.id, self._version(stored), load) as client:
+        async with self._clients.client(stored.id, self.version(stored), load) as client:
             yield client
 
     async def access(self, stored: StoredConnection) -> Access:
@@ -79,10 +79,13 @@ class Doors:
         return await identify(access, timeout_seconds or self._verify_timeout_seconds)
 
     async def watch(self, stored: StoredConnection) -> Watch:
-        """What MeshSync needs to watch the cluster; holds the credential. Raises as `access`."""
+        """What MeshSync needs to watch the cluster; holds the credential. Raises ProblemError."""
         text = ""
         if stored.own_context is None:
-            text = portable((await self.access(stored)).context)
+            try:
+                text = portable((await self.access(stored)).context)
+            except KubeError as error:
+                raise problem_of(error, f"Cluster '{stored.connection.name}'") from error
         return Watch(
             connection_id=stored.id,
             organization_id=stored.organization_id,
@@ -97,7 +100,8 @@ class Doors:
         """Close the connection's client; it was changed or deleted."""
         await self._clients.drop(stored.id)
 
-    def _version(self, stored: StoredConnection) -> Hashable:
+    def version(self, stored: StoredConnection) -> Hashable:
+        """Changes whenever a client that was made before is of no use any more."""
         if stored.own_context is None:
             return stored.revision
         return (stored.revision, self._kubeconfigs.own_version())
