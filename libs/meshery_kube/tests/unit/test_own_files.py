@@ -152,3 +152,44 @@ def test_the_identity_of_a_pod(tmp_path: Path) -> None:
     assert context.user.token_file == tmp_path / "token"
     with pytest.raises(KubeconfigMalformed):
         in_cluster_context({}, tmp_path)
+
+
+def test_ones_own_file_may_use_aliases_within_limits(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(
+        "clusters: [{name: a, cluster: &c {server: 'https://a'}}, {name: b, cluster: *c}]\n"
+        "contexts: [{name: x, context: {cluster: b}}]\n"
+    )
+    assert own_kubeconfig([file]).context().server.url == "https://a"
+    for text in ("a: &a [*a]", "a: &a x\nb: [" + "*a," * 101 + "]"):
+        file.write_text(text)
+        with pytest.raises(KubeconfigMalformed):
+            own_kubeconfig([file])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "contexts: [{name: a, context: {namespace: [x]}}]",
+        "clusters: [{name: a, cluster: {server: {}}}]\ncontexts: [{name: a, context: {cluster: a}}]",
+        "users: [{name: a, user: {exec: x}}]\ncontexts: [{name: a, context: {user: a}}]",
+        "users: [{name: a, user: {as: b, as-groups: x}}]\ncontexts: [{name: a, context: {user: a}}]",
+        "users: [{name: a, user: {as: b, as-groups: [[]]}}]\ncontexts: [{name: a, context: {user: a}}]",
+    ],
+)
+def test_ones_own_file_may_be_wrong(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "config"
+    file.write_text(text)
+    with pytest.raises(KubeconfigMalformed):
+        own_kubeconfig([file])
+
+
+def test_a_plugin_without_a_command_and_a_proxy_that_does_not_work(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text(
+        "clusters: [{name: a, cluster: {server: 'https://a', proxy-url: 'socks5://b'}}]\n"
+        "users: [{name: a, user: {exec: {args: [x]}}}]\n"
+        "contexts: [{name: a, context: {cluster: a, user: a}}]\n"
+    )
+    found = own_kubeconfig([file])
+    assert [problem.field for problem in found.refused["a"]] == ["cluster.proxy-url", "user.exec.command"]

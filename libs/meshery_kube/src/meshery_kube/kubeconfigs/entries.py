@@ -113,10 +113,3 @@ def texts_of(entry: Entry, field: str, where: str) -> tuple[str, ...]:
             raise KubeconfigMalformed(f"{field} of {where} holds something that is not text")
         found.append(item or "")
     return tuple(found)
-
-
-def entry_of(entries: Mapping[str, Entry], name: str | None, kind: str, context: str) -> Entry:
-    """The entry a context refers to. Raises KubeconfigMalformed when it is missing."""
-    if name is None or name not in entries:
-        raise KubeconfigMalformed(f"context {context!r} names a {kind} that is not in the file")
-    return entries[name]
