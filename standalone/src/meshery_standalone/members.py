@@ -69,7 +69,7 @@ def values_of(
     }
     if member in STATEFUL:
         # One laptop, seven services: a handful of connections each.
-        values["database"] = {**servers.databases[member], "pool_min": 0, "pool_max": 6}
+        values["database"] = {**servers.databases[member], "pool_min": 0}
     keys = home / "keys"
     match member:
         case "identity":
@@ -86,7 +86,6 @@ def values_of(
                 "allow_private_addresses": True,
                 "allow_loopback_addresses": True,
                 "connect_own": settings.connect_own,
-                "meshsync_bus": servers.bus("meshsync"),
             }
             if settings.kubeconfig and owner is not None:
                 values |= {

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, LiteralString, Self
 from uuid import UUID
 
@@ -82,10 +83,7 @@ class Predicate:
 
     def numbered(self, first: int) -> tuple[LiteralString, tuple[Any, ...]]:
         """The condition with `$first` and on for its values, for a statement written by hand, and the values."""
-        places: tuple[LiteralString, ...] = tuple(
-            f"${number}" for number in range(first, first + len(self.values))
-        )
-        return self.sql.format(*places), self.values
+        return _numbered(self.sql, len(self.values), first), self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +190,12 @@ class SelectBuilder:
     def _bind(self, value: Any) -> str:
         self._values.append(value)
         return f"${len(self._values)}"
+
+
+@lru_cache(maxsize=1000)
+def _numbered(sql: LiteralString, count: int, first: int) -> LiteralString:
+    places: tuple[LiteralString, ...] = tuple(f"${number}" for number in range(first, first + count))
+    return sql.format(*places)
 
 
 def contains(text: str) -> str:

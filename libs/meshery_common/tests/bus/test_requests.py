@@ -47,9 +47,7 @@ class Answer(Message):
 OPEN = Endpoint("meshery.rpc.designs.v1.echo_text", Ask, Answer, key=public("A test."))
 KEYED = Endpoint("meshery.rpc.designs.v1.echo_keyed", Ask, Answer, key=Key.VIEW_DESIGNS)
 CHANGE = Endpoint("meshery.rpc.designs.v1.change_text", Ask, Answer, key=public("A test."), command=True)
-FAST = Endpoint(
-    "meshery.rpc.designs.v1.echo_fast", Ask, Answer, key=public("A test."), timeout_seconds=0.3
-)
+FAST = Endpoint("meshery.rpc.designs.v1.echo_fast", Ask, Answer, key=public("A test."), timeout_seconds=0.3)
 Handler = Callable[[Ask, Caller], Awaitable[Answer]]
 
 
@@ -89,7 +87,9 @@ async def test_handlers_run_side_by_side(server: Bus, client: Bus) -> None:
     assert {task.result().long_text for task in tasks} == {str(one) for one in range(10)}
 
 
-async def test_more_than_the_limit_is_refused_at_once(nats: NATSForTests, client: Bus, people: People) -> None:
+async def test_more_than_the_limit_is_refused_at_once(
+    nats: NATSForTests, client: Bus, people: People
+) -> None:
     gate = asyncio.Event()
 
     async def wait(request: Ask, _caller: Caller) -> Answer:
@@ -214,7 +214,7 @@ async def test_what_comes_after_its_deadline_is_not_done(server: Bus, nats: NATS
         nats.server.url, nkeys_seed_str=nats.seeds["gateway"], inbox_prefix="_INBOX_gateway"
     )
     try:
-        late = {Header.DEADLINE: str(int((time.time() - 5) * 1000))}
+        late = {Header.CALL: f"deadline={int((time.time() - 5) * 1000)}"}
         reply = await raw.request(OPEN.subject, b'{"text": "late"}', timeout=2, headers=late)
     finally:
         await raw.close()
@@ -324,7 +324,9 @@ async def test_a_client_closed_for_good_is_replaced_with_its_subscriptions(serve
 
 
 async def test_a_subject_that_the_user_may_not_use_is_forbidden(nats: NATSForTests, people: People) -> None:
-    stranger = Endpoint("meshery.rpc.gateway.v1.echo_text", Ask, Answer, key=public("A test."), timeout_seconds=0.5)
+    stranger = Endpoint(
+        "meshery.rpc.gateway.v1.echo_text", Ask, Answer, key=public("A test."), timeout_seconds=0.5
+    )
     async with Bus.connect(nats.bus_settings("events"), service="events") as bus:
         with pytest.raises(Forbidden) as caught:
             await bus.request(stranger, Ask(text="x"))
@@ -338,7 +340,9 @@ async def test_nats_tools_find_the_service(server: Bus, client: Bus) -> None:
     info = json.loads((await client._connection.client.request("$SRV.INFO.meshery-designs", timeout=2)).data)
     assert info["type"] == "io.nats.micro.v1.info_response"
     assert info["endpoints"][0]["subject"] == OPEN.subject
-    stats = json.loads((await client._connection.client.request("$SRV.STATS.meshery-designs", timeout=2)).data)
+    stats = json.loads(
+        (await client._connection.client.request("$SRV.STATS.meshery-designs", timeout=2)).data
+    )
     assert stats["endpoints"][0]["num_requests"] == 1
     assert isinstance(stats["endpoints"][0]["data"], dict)
 

@@ -22,7 +22,8 @@ from opentelemetry.trace import SpanKind
 from meshery_common.background import alongside
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
 from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler
-from meshery_common.bus.headers import Header
+from meshery_common.bus.encoding import encode
+from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
 from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Streams
@@ -137,11 +138,12 @@ class Bus:
             request_id = context.request_id
         if seconds <= 0:
             raise DeadlineExceeded(f"No time is left to ask {endpoint.service}.", code="deadline_passed")
-        headers = {
-            Header.TIMEOUT: str(int(seconds * 1000)),
-            Header.DEADLINE: str(int((time.time() + seconds) * 1000)),
-            Header.REQUEST_ID: request_id or secrets.token_hex(16),
-        }
+        terms = CallTerms(
+            timeout_ms=int(seconds * 1000),
+            deadline_ms=int((time.time() + seconds) * 1000),
+            request_id=request_id or new_request_id(),
+        )
+        headers = {Header.CALL: terms.write()}
         if assertion:
             headers[Header.CALLER] = assertion
         if endpoint.command:
@@ -271,7 +273,7 @@ class Bus:
         """Tell whoever listens right now; best effort, numbered per subject so that a listener sees a gap."""
         subject = topic.subject.format(organization_id=organization_id, id=about)
         number = self._sequences[subject] = self._sequences.get(subject, 0) + 1
-        payload = event.model_dump_json(by_alias=True).encode()
+        payload = encode(event)
         await self.publish(subject, payload, {Header.SEQUENCE: str(number)})
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:

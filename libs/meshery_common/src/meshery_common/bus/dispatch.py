@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
@@ -24,7 +23,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
 from meshery_common.bus.connection import Connection
-from meshery_common.bus.headers import Header
+from meshery_common.bus.encoding import encode
+from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.settings import BusSettings
 from meshery_common.callers import NOBODY, AssertionVerifier
 from meshery_common.context import RequestContext, serving
@@ -188,8 +188,9 @@ class Dispatcher:
         received: float,
     ) -> bytes:
         headers = message.headers or {}
-        deadline = _deadline(headers, received, endpoint.timeout_seconds)
-        request_id = headers.get(Header.REQUEST_ID) or secrets.token_hex(16)
+        terms = CallTerms.read(headers.get(Header.CALL, ""))
+        deadline = _deadline(terms, received, endpoint.timeout_seconds)
+        request_id = terms.request_id or new_request_id()
         if self._handling >= self._settings.max_in_flight:
             raise Unavailable(
                 f"{self._service} is busy with {self._settings.max_in_flight} requests.",
@@ -212,7 +213,7 @@ class Dispatcher:
                 )
                 with serving(context):
                     reply = await self._traced(endpoint, handler, request, caller, headers)
-            payload = reply.model_dump_json().encode()
+            payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
         except TimeoutError:
@@ -283,19 +284,11 @@ class Dispatcher:
             otel_context.detach(token)
 
 
-def _deadline(headers: dict[str, str], received: float, default_seconds: float) -> float:
+def _deadline(terms: CallTerms, received: float, default_seconds: float) -> float:
     """When the caller stops waiting, on this process's monotonic clock. Raises when that has passed."""
-    try:
-        seconds = float(headers.get(Header.TIMEOUT, "")) / 1000
-    except ValueError:
-        seconds = default_seconds
-    deadline = received + seconds
-    absolute = headers.get(Header.DEADLINE)
-    if absolute is not None and absolute.isdigit():
-        left = int(absolute) / 1000 - time.time()
-        if left < -CLOCK_SKEW_SECONDS:
-            raise DeadlineExceeded("The request came after its deadline; nothing was done.", code="came_late")
-    return deadline
+    if terms.deadline_ms and terms.deadline_ms / 1000 - time.time() < -CLOCK_SKEW_SECONDS:
+        raise DeadlineExceeded("The request came after its deadline; nothing was done.", code="came_late")
+    return received + (terms.timeout_ms / 1000 if terms.timeout_ms else default_seconds)
 
 
 def _decoded(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> RequestT:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -124,8 +125,10 @@ class Call:
     def text(self, *names: str) -> str:
         """A query parameter in whichever spelling the client used: camelCase, snake_case or all lower."""
         query = self.request.query
+        if not query:
+            return ""
         for name in names:
-            for spelling in (name, to_snake(name), name.lower()):
+            for spelling in _spellings(name):
                 if spelling in query:
                     return query[spelling].strip()
         return ""
@@ -138,7 +141,7 @@ class Call:
         """A parameter with several values: repeated, or one JSON array. Raises Invalid for a broken array."""
         found: list[str] = []
         for name in names:
-            for spelling in dict.fromkeys((name, to_snake(name))):
+            for spelling in _spellings(name):
                 for value in self.request.query.getall(spelling, []):
                     found.extend(_values_of(name, value))
         return found
@@ -244,6 +247,12 @@ def both_read(values: dict[str, Any]) -> dict[str, Any]:
     plain = {key: value for key, value in values.items() if to_snake(key) == key}
     camel = {to_snake(key): value for key, value in values.items() if to_snake(key) != key}
     return {**plain, **camel}
+
+
+@lru_cache(maxsize=1000)
+def _spellings(name: str) -> tuple[str, ...]:
+    """camelCase, snake_case and all lower, each once."""
+    return tuple(dict.fromkeys((name, to_snake(name), name.lower())))
 
 
 def _values_of(name: str, value: str) -> Sequence[str]:

@@ -8,6 +8,7 @@ or from no page at all.
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -87,7 +88,12 @@ def from_loopback(request: web.Request) -> bool:
     """Whether the client is on this very machine, and not behind a proxy on it."""
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         return False
+    return _is_loopback(request.remote or "")
+
+
+@lru_cache(maxsize=1000)
+def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(request.remote or "").is_loopback
+        return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return False

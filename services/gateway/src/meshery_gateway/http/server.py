@@ -6,10 +6,10 @@ with that id alone.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import lru_cache
 
 import structlog
 from aiohttp import web
@@ -19,7 +19,7 @@ from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
-from meshery_common.bus import Bus
+from meshery_common.bus import Bus, new_request_id
 from meshery_common.callers import NOBODY
 from meshery_common.context import RequestContext, serving
 from meshery_common.telemetry import tracing
@@ -41,6 +41,11 @@ SECONDS = Histogram(
     ["route"],
     buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60),
 )
+
+
+#: Looking a child up costs more than counting with it.
+_seconds = lru_cache(maxsize=None)(SECONDS.labels)
+_requests = lru_cache(maxsize=None)(REQUESTS.labels)
 
 
 class Server:
@@ -73,7 +78,7 @@ class Server:
         started = time.perf_counter()
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
-        request_id = secrets.token_hex(16)
+        request_id = new_request_id()
         context = RequestContext(caller=NOBODY, request_id=request_id)
         try:
             with serving(context):
@@ -96,8 +101,8 @@ class Server:
         if not response.prepared:
             response.headers.update(SECURITY_HEADERS)
             response.headers["X-Request-Id"] = request_id
-            SECONDS.labels(route).observe(time.perf_counter() - started)
-        REQUESTS.labels(request.method, route, response.status).inc()
+            _seconds(route).observe(time.perf_counter() - started)
+        _requests(request.method, route, response.status).inc()
         return response
 
     async def _traced(
