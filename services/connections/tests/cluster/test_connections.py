@@ -30,7 +30,7 @@ async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
     context = await ask(contract.GET_CONTEXT, ConnectionId(connection_id=connection_id), caller)
     assert context.id == str(connection_id)
     assert context.version.startswith("v1.")
-    assert UUID(context.kubernetes_server_id)
+    assert UUID(context.kubernetes_server_id).version == 4
     assert context.reachable
     assert context.auth["username"]
     pong = await ask(contract.PING, ConnectionId(connection_id=connection_id), caller)
