@@ -30,7 +30,9 @@ async def running(settings: MeshsyncSettings, report: Report) -> AsyncIterator[A
         asyncio.TaskGroup() as group,
     ):
         needs.need("nats", bus.connected)
-        agent = Agent(InventoryClient(bus), habits_of(settings), report)
+        client = InventoryClient(bus)
+        await client.listen()
+        agent = Agent(client, habits_of(settings), report)
         watching = group.create_task(agent.run())
         # The agent must have its task group before the first command.
         await asyncio.sleep(0)

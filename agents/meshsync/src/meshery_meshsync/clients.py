@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from meshery_common.bus import Bus
@@ -15,6 +16,7 @@ class InventoryClient:
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
+        self._told: set[Callable[[], None]] = set()
 
     def connected(self) -> bool:
         """Whether the bus can be reached right now."""
@@ -40,11 +42,24 @@ class InventoryClient:
             headers={},
         )
 
-    async def on_compare_wanted(self, then: Callable[[], None]) -> Callable[[], Awaitable[None]]:
-        """Call `then` whenever inventory asks for a comparison; gives the way to stop that."""
+    async def listen(self) -> None:
+        """Hear when inventory asks for a comparison. A reconnect asks for one as well."""
 
-        async def called(_message: object) -> None:
-            then()
+        async def asked(_message: object) -> None:
+            self._compare()
 
-        await self._bus.subscribe(discovery.COMPARE_SUBJECT, called)
-        return lambda: self._bus.unsubscribe(called)
+        await self._bus.subscribe(discovery.COMPARE_SUBJECT, asked)
+        self._bus.when_missed(self._compare)
+
+    @contextmanager
+    def when_comparison_is_due(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Call `tell` whenever what is stored may differ, for the time of the block."""
+        self._told.add(tell)
+        try:
+            yield
+        finally:
+            self._told.discard(tell)
+
+    def _compare(self) -> None:
+        for tell in tuple(self._told):
+            tell()

@@ -38,6 +38,6 @@ class MeshsyncSettings(ProcessSettings):
         "or, while NATS is away, compared afterwards.",
     )
     snapshots_at_once: int = Field(
-        default=4, ge=1, description="Kinds that are listed at the same time, over all clusters."
+        default=16, ge=1, description="Kinds that are listed at the same time, over all clusters."
     )
     page_size: int = Field(default=500, ge=1, description="Objects per page where a list cannot be streamed.")

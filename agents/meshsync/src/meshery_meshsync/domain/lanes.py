@@ -79,8 +79,10 @@ class Lane:
         self._epoch = 0
         self._begun = False
         self._claims = 0
-        #: Inventory has agreed, or everything was sent, since the lane was last silent.
+        #: Inventory has agreed, or everything was sent, since the lane was last silent: going on is safe.
         self._proven = False
+        #: Inventory has agreed.
+        self._agreed = False
 
     @property
     def count(self) -> int:
@@ -101,8 +103,8 @@ class Lane:
 
     @property
     def synced(self) -> bool:
-        """Whether inventory will hold what the cluster holds once all frames have arrived."""
-        return self.complete and self.mode is Mode.SENDING and self._proven
+        """Whether inventory has agreed, so that it holds what the cluster holds but for what is under way."""
+        return self.complete and self.mode is Mode.SENDING and self._agreed
 
     # --- from the watch -----------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ class Lane:
             self.wants_epoch = False
             self._forget_waiting()
             self.mode = Mode.EPOCH
-            self.held = self._begun = False
+            self.held = self._begun = self._agreed = False
             self._seen = None
             self._sent_count = self._sent_digest = 0
             self._forget_known()
@@ -173,7 +175,7 @@ class Lane:
         # `_seen` stays: a snapshot that is under way still has to tell what is gone.
         self._forget_waiting()
         self.mode = Mode.SILENT
-        self.held = self._proven = False
+        self.held = self._proven = self._agreed = False
         self._claims += 1
 
     def emptied(self) -> None:
@@ -233,7 +235,7 @@ class Lane:
             return False
         self.held = False
         if equal:
-            self._proven = True
+            self._proven = self._agreed = True
             return False
         self.overflow()
         self.wants_epoch = True

@@ -132,6 +132,7 @@ class _ClusterSession:
             every_seconds=habits.compare_seconds,
             relist=self._relist,
             served=self._served,
+            compared=self._reporter.wake,
         )
         self._kinds: dict[str, KindWatch] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -143,8 +144,7 @@ class _ClusterSession:
 
     async def run(self) -> None:
         """For ever, or until inventory says that the turn is over (Conflict, NotFound in a group)."""
-        stop_listening = await self._client.on_compare_wanted(self._comparer.all_due)
-        try:
+        with self._client.when_comparison_is_due(self._comparer.all_due):
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._publisher.run())
                 group.create_task(self._comparer.run())
@@ -154,8 +154,6 @@ class _ClusterSession:
                     self._follow_kinds(group, catalogue)
 
                 await self._kube.discovery.follow(found)
-        finally:
-            await stop_listening()
 
     # --- kinds come and go --------------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ _RETRY_SECONDS = 2.0
 _PATIENCE = (0.05, 0.1, 0.2)
 _AGAIN_SECONDS = 1.0
 _ROUNDS_UNTIL_LOST = 8
-_POLL_SECONDS = 0.25
 
 
 class Comparer:
@@ -37,6 +36,7 @@ class Comparer:
         every_seconds: float,
         relist: Callable[[Lane], None],
         served: Callable[[], Iterable[str]],
+        compared: Callable[[], None],
     ) -> None:
         self._client = client
         self._turn = turn
@@ -44,6 +44,7 @@ class Comparer:
         self._every_seconds = every_seconds
         self._relist = relist
         self._served = served
+        self._compared = compared
         self._due: set[str] = set()
         self._wake = asyncio.Event()
         self._position = 0
@@ -64,26 +65,26 @@ class Comparer:
 
     async def run(self) -> None:
         """Compare for ever. Raises Conflict when another agent has taken over the connection."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._on_reconnect())
-            while True:
-                try:
-                    async with asyncio.timeout(self._every_seconds):
-                        await self._wake.wait()
-                except TimeoutError:
-                    self.all_due()
-                await asyncio.sleep(_GATHER_SECONDS)
-                self._wake.clear()
-                due, self._due = self._due, set()
-                try:
-                    await self._compare(due)
-                except (Unavailable, DeadlineExceeded, Internal) as error:
-                    self.problem = f"inventory: {error}"
-                    self._due |= due
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    self._wake.set()
-                else:
-                    self.problem = ""
+        while True:
+            try:
+                async with asyncio.timeout(self._every_seconds):
+                    await self._wake.wait()
+            except TimeoutError:
+                self.all_due()
+            await asyncio.sleep(_GATHER_SECONDS)
+            self._wake.clear()
+            due, self._due = self._due, set()
+            try:
+                await self._compare(due)
+            except (Unavailable, DeadlineExceeded, Internal) as error:
+                self.problem = f"inventory: {error}"
+                self._compared()
+                self._due |= due
+                await asyncio.sleep(_RETRY_SECONDS)
+                self._wake.set()
+            else:
+                self.problem = ""
+                self._compared()
 
     async def _compare(self, due: set[str]) -> None:
         lanes = {token: lane for token, lane in self._publisher.lanes.items() if token in due}
@@ -153,13 +154,3 @@ class Comparer:
                 self._judge(lanes[token], claim, equal=token not in reply.differing)
         self._publisher.wake()
         return pending, reply.position
-
-    async def _on_reconnect(self) -> None:
-        # The bus tells nobody that it is back; a look four times a second is cheap and soon enough.
-        was = self._client.connected()
-        while True:
-            await asyncio.sleep(_POLL_SECONDS)
-            now = self._client.connected()
-            if now and not was:
-                self.all_due()
-            was = now

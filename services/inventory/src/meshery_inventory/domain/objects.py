@@ -49,7 +49,8 @@ class _Metadata(msgspec.Struct, rename="camel"):
     namespace: str | None = None
     uid: str = ""
     creation_timestamp: str | None = None
-    labels: msgspec.Raw | None = None
+    # Not `Raw | None`: msgspec reads nothing but null for that.
+    labels: msgspec.Raw = msgspec.Raw(b"")
     owner_references: list[_Owner] | None = None
 
 
@@ -132,8 +133,8 @@ def _hashed(connection_id: UUID, identity: bytes) -> UUID:
     return UUID(bytes=blake2b(identity, digest_size=16, key=connection_id.bytes).digest())
 
 
-def _labels(raw: msgspec.Raw | None) -> bytes:
-    text = b"" if raw is None else bytes(raw)
+def _labels(raw: msgspec.Raw) -> bytes:
+    text = bytes(raw)
     return _storable(text.decode()).encode() if text and text != b"null" else b"{}"
 
 
