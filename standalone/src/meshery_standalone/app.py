@@ -55,7 +55,7 @@ async def running(settings: StandaloneSettings, home: Path, console: Console) ->
             console.warn(f"Port {settings.nats_port} is taken: NATS listens on {servers.nats.port}.")
         processes: dict[str, SeparateProcess] = {}
         owner: Owner | None = None
-        bus = await stack.enter_async_context(_own_bus(servers))
+        bus = await stack.enter_async_context(own_bus(servers))
         for member in MEMBERS:
             values = values_of(member.name, settings, home, servers, owner)
             if settings.separate:
@@ -69,7 +69,7 @@ async def running(settings: StandaloneSettings, home: Path, console: Console) ->
             if owner is None:
                 owner = await _owner(bus)
             if settings.separate:
-                await _answering(bus, member, port)
+                await answering(bus, member, port)
             console.ready(member.name)
         assert owner is not None  # noqa: S101 -- identity is the first member
         tasks = await stack.enter_async_context(supervise("standalone"))
@@ -79,7 +79,7 @@ async def running(settings: StandaloneSettings, home: Path, console: Console) ->
 
 
 @asynccontextmanager
-async def _own_bus(servers: Infrastructure) -> AsyncIterator[Bus]:
+async def own_bus(servers: Infrastructure) -> AsyncIterator[Bus]:
     """The bus as the gateway's user: the laptop mode asks what a person at the gateway may ask."""
     settings = BusSettings(url=servers.nats.url, nkey_seed=SecretStr(servers.seeds["gateway"]))
     async with Bus.connect(settings, service="gateway") as bus:
@@ -98,7 +98,7 @@ async def _owner(bus: Bus) -> Owner:
             return Owner(assertion.user_id, assertion.organization_id)
 
 
-async def _answering(bus: Bus, member: Member, gateway_port: int) -> None:
+async def answering(bus: Bus, member: Member, gateway_port: int) -> None:
     """Wait until a separate service answers: on the bus, or the gateway on its port."""
     while True:
         if member.name == "gateway":

@@ -265,15 +265,14 @@ def _missing(design_id: UUID) -> NotFound:
 
 def _design(row: Row) -> Design:
     source = row["source_content"]
-    # The row is of our own making: checking it again would cost more than reading it.
-    return Design.model_construct(
+    return Design(
         id=row["id"],
         name=row["name"],
         pattern_file=row["file"],
         user_id=row["owner_id"],
         organization_id=row["organization_id"],
-        visibility=Visibility(row["visibility"]),
-        type=NullString.model_construct(string=row["design_type"], valid=True),
+        visibility=row["visibility"],
+        type=NullString(string=row["design_type"], valid=True),
         source_content=base64.b64encode(source).decode() if source is not None else None,
         location=row["location"],
         catalog_data=row["catalog_data"],

@@ -21,7 +21,7 @@ import uvloop
 from load import Round, load
 
 from meshery_embedded.process import Command, Process
-from meshery_standalone.app import _answering, _own_bus  # the bench starts a part of the laptop mode
+from meshery_standalone.app import answering, own_bus
 from meshery_standalone.infrastructure import Infrastructure, infrastructure
 from meshery_standalone.members import MEMBERS, environment_of, values_of
 from meshery_standalone.separate import SeparateProcess
@@ -74,7 +74,7 @@ async def bare_path(
     await connection.execute("insert into bare_designs values ($1, $2)", design_id, body)
     await connection.close()
     port = free_port()
-    program = str(Path(__file__).with_name("bare.py"))
+    program = str(Path(__file__).with_name("bare_gateway_read.py"))
     url = servers.nats.url
     for name, arguments in {
         "bare-service": ["service", url, servers.seeds["designs"], dsn],
@@ -110,14 +110,14 @@ async def main() -> None:
         )
         async with AsyncExitStack() as stack:
             servers = await stack.enter_async_context(infrastructure(settings, home))
-            bus = await stack.enter_async_context(_own_bus(servers))
+            bus = await stack.enter_async_context(own_bus(servers))
             for member in MEMBERS:
                 if member.name not in NEEDED:
                     continue
                 environment = environment_of(member.name, values_of(member.name, settings, home, servers, None))
                 log_file = home / "logs" / f"{member.name}.log"
                 await stack.enter_async_context(SeparateProcess.started(member.name, environment, log_file))
-                await _answering(bus, member, settings.port)
+                await answering(bus, member, settings.port)
             design_id, body = await saved_design(settings.port)
             path = f"/api/pattern/{design_id}"
             bare_port = await bare_path(stack, servers, home / "logs", design_id, body)
