@@ -1,1 +1,1 @@
-"""Events: owns what happened: events, notifications and the audit log."""
+"""Events: owns what happened, for people to read and as the audit log. It makes nothing happen itself."""

@@ -1,0 +1,15 @@
+"""`python -m meshery_events`: the events service as a process of its own."""
+
+from meshery_common import runtime
+from meshery_events.app import running
+from meshery_events.settings import EventsSettings
+
+
+def main() -> None:
+    """Read the settings from the environment and serve until told to stop."""
+    settings = EventsSettings()
+    runtime.run("events", settings.telemetry, lambda: running(settings))
+
+
+if __name__ == "__main__":
+    main()
