@@ -244,9 +244,13 @@ def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
 
 def both_read(values: dict[str, Any]) -> dict[str, Any]:
     """First-level keys in snake_case; where a client sent both spellings the camelCase one counts."""
-    plain = {key: value for key, value in values.items() if to_snake(key) == key}
-    camel = {to_snake(key): value for key, value in values.items() if to_snake(key) != key}
+    plain = {key: value for key, value in values.items() if _snake(key) == key}
+    camel = {_snake(key): value for key, value in values.items() if _snake(key) != key}
     return {**plain, **camel}
+
+
+#: Keys repeat; finding their spelling takes four regular expressions.
+_snake = lru_cache(maxsize=1000)(to_snake)
 
 
 @lru_cache(maxsize=1000)

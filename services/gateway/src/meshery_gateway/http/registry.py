@@ -9,7 +9,7 @@ from aiohttp import web
 from meshery_contracts import registry as contract
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.paging import PageRequest
-from meshery_contracts.registry import ListComponents, ListModels, ListRelationships
+from meshery_contracts.registry import ListCategories, ListComponents, ListModels, ListRelationships
 from meshery_gateway.http.calls import Call, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Handler, Route, both_prefixes
 
@@ -73,8 +73,9 @@ async def list_relationships(call: Call) -> web.StreamResponse:
 
 async def list_categories(call: Call) -> web.StreamResponse:
     """Categories."""
-    page, _ = _page(call)
-    return await call.pass_on(contract.LIST_CATEGORIES, PageRequest(**page))
+    page, greedy = _page(call, "category")
+    values = {**page, "greedy": greedy, "name": call.request.match_info.get("category", "")}
+    return await call.pass_on(contract.LIST_CATEGORIES, message_from(ListCategories, values))
 
 
 async def list_registrants(call: Call) -> web.StreamResponse:
@@ -136,6 +137,6 @@ ROUTES = (
         "type",
         "subType",
     ),
-    *_routes(("/categories",), list_categories, contract.LIST_CATEGORIES, "Categories"),
+    *_routes(("/categories", "/categories/{category}"), list_categories, contract.LIST_CATEGORIES, "Categories"),
     *_routes(("/registrants",), list_registrants, contract.LIST_REGISTRANTS, "Registrants"),
 )
