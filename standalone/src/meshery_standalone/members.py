@@ -86,6 +86,8 @@ def values_of(
                 "allow_private_addresses": True,
                 "allow_loopback_addresses": True,
                 "connect_own": settings.connect_own,
+                "meshsync_bus": servers.bus("meshsync"),
+                "meshsync_bus": servers.bus("meshsync"),
             }
             if settings.kubeconfig and owner is not None:
                 values |= {
