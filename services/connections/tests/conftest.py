@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -42,9 +41,9 @@ async def learned(nats: NATSForTests, people: People) -> AsyncIterator[list[regi
     """What the registry was taught; identity answers as well."""
     taught: list[registry.RegisterOpenAPI] = []
 
-    async def learn(request: registry.RegisterOpenAPI, _caller: Caller) -> registry.RegistrationReport:
+    async def learn(request: registry.RegisterOpenAPI, _: Caller) -> registry.RegistrationReport:
         taught.append(request)
-        return registry.RegistrationReport(added=len(request.namespaced_kinds) + len(request.cluster_kinds))
+        return registry.RegistrationReport(added=1)
 
     async with people.serving(nats), Bus.connect(nats.bus_settings("registry"), service="registry") as bus:
         await bus.serve(registry.REGISTER_OPENAPI, learn)
@@ -65,14 +64,13 @@ async def ask(
     service: None, nats: NATSForTests, people: People
 ) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
     """`await ask(endpoint, request, caller)`, as the gateway or (services only) designs would."""
-    async with AsyncExitStack() as stack:
-        buses = {
-            kind: await stack.enter_async_context(Bus.connect(nats.bus_settings(name), service=name))
-            for kind, name in (("rpc", "gateway"), ("svc", "designs"))
-        }
+    async with (
+        Bus.connect(nats.bus_settings("gateway"), service="gateway") as gateway,
+        Bus.connect(nats.bus_settings("designs"), service="designs") as designs,
+    ):
 
         async def send(endpoint: Any, request: Any, caller: Caller, **more: Any) -> Any:
-            bus = buses[endpoint.subject.split(".")[1]]
+            bus = designs if endpoint.subject.startswith("meshery.svc.") else gateway
             return await bus.request(endpoint, request, assertion=people.assertion(caller), **more)
 
         yield send

@@ -1,6 +1,44 @@
-"""What pytest loads: every fixture of the kit, and nothing else."""
+"""What pytest loads: every fixture of the kit, and the marks that follow from using them."""
 
+import pytest
+
+from meshery_testkit import cluster
+from meshery_testkit.cluster import (
+    _clusters,
+    _session_cluster,
+    _spare_clusters,
+    another_cluster,
+    kube,
+    namespace,
+    namespaces,
+    sandbox_cluster,
+)
 from meshery_testkit.nats import nats, people
 from meshery_testkit.postgres import database_for, postgres_server
 
-__all__ = ["database_for", "nats", "people", "postgres_server"]
+__all__ = [
+    "_clusters",
+    "_session_cluster",
+    "_spare_clusters",
+    "another_cluster",
+    "database_for",
+    "kube",
+    "namespace",
+    "namespaces",
+    "nats",
+    "people",
+    "postgres_server",
+    "sandbox",
+    "sandbox_cluster",
+]
+
+
+@pytest.fixture
+def sandbox(sandbox_cluster: cluster.ClusterForTests) -> cluster.ClusterForTests:
+    """Another name of `sandbox_cluster`."""
+    return sandbox_cluster
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests with a cluster are marked."""
+    cluster.mark(item)

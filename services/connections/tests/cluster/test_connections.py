@@ -16,6 +16,7 @@ from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
 from meshery_embedded.cluster import Cluster
+from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.nats import People
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -23,7 +24,7 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
-    ask: Ask, caller: Caller, sandbox: Any, connection_id: UUID, database: Database
+    ask: Ask, caller: Caller, sandbox: ClusterForTests, connection_id: UUID, database: Database
 ) -> None:
     reply = await ask(contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox.kubeconfig), caller)
     assert [one.connection_id for one in reply.connected_contexts] == [str(connection_id)]
@@ -46,7 +47,7 @@ async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
 
 
 async def test_two_ways_into_one_cluster_are_one_connection(
-    ask: Ask, caller: Caller, people: People, sandbox: Any
+    ask: Ask, caller: Caller, people: People, sandbox: ClusterForTests
 ) -> None:
     document = yaml.safe_load(sandbox.kubeconfig)
     document["contexts"].append({"name": "second", "context": dict(document["contexts"][0]["context"])})
@@ -75,7 +76,7 @@ async def test_a_connection_goes_through_its_states(ask: Ask, caller: Caller, co
 
 
 async def test_an_unreachable_cluster_stays_connected_and_says_so(
-    ask: Ask, caller: Caller, sandbox: Any, connection_id: UUID
+    ask: Ask, caller: Caller, sandbox: ClusterForTests, connection_id: UUID
 ) -> None:
     async def until(reachable: bool) -> dict[str, Any]:
         while True:

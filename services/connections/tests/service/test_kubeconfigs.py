@@ -50,7 +50,7 @@ async def test_reading_stores_nothing_and_explains_what_cannot_be_used(
 
 
 async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
-    ask: Ask, people: People, database: Database
+    ask: Ask, people: People, database: Database, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caller = people.caller()
     text = kubeconfig(plain={"token": TOKEN})
@@ -74,6 +74,7 @@ async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
     facts = await database.fetch(EVERY_ORGANIZATION, "select payload from outbox")
     assert TOKEN not in everything + " ".join(bytes(fact["payload"]).decode() for fact in facts)
     assert len(facts) == 1
+    assert TOKEN not in "".join(capfd.readouterr())
 
 
 async def test_states_that_are_not_offered_are_refused_by_name(ask: Ask, people: People) -> None:

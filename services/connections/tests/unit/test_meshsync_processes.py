@@ -54,6 +54,14 @@ class Reports:
         return [one.status for one in self.all if one.connection_id == connection_id]
 
 
+async def eventually(holds: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if holds():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
 @pytest.fixture
 def reports() -> Reports:
     return Reports()
@@ -84,10 +92,8 @@ async def test_one_process_watches_many_clusters_and_ends_with_the_last(reports:
                 assert len(found.pids) == 2
                 await found.resync(watches[1].connection_id)
                 await reports.until(lambda all_: len(all_) == 4)
-            while len(found.pids) != 1:
-                await asyncio.sleep(0.01)
-        while found.pids:
-            await asyncio.sleep(0.01)
+            await eventually(lambda: len(found.pids) == 1)
+        await eventually(lambda: not found.pids)
     assert reports.of(watches[1].connection_id) == [WatchStatus.WATCHING, WatchStatus.SYNCED]
 
 
@@ -121,7 +127,7 @@ async def test_stopping_leaves_no_process_behind(reports: Reports) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
-async def test_a_child_dies_with_its_parent(tmp_path: Path) -> None:
+async def test_a_child_dies_with_its_parent() -> None:
     script = f"""
 import asyncio, os, signal, sys
 from uuid import uuid4
@@ -144,10 +150,9 @@ asyncio.run(main())
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", script], check=False, capture_output=True, text=True
     )
-    pid = int(done.stdout.split()[0])
-    async with asyncio.timeout(10):
-        while Path(f"/proc/{pid}").exists() and "zombie" not in Path(f"/proc/{pid}/status").read_text():
-            await asyncio.sleep(0.02)
+    pid = int(done.stdout.splitlines()[-1])
+    status = Path(f"/proc/{pid}/status")
+    await eventually(lambda: not status.exists() or "zombie" in status.read_text())
 
 
 def test_children_get_their_way_to_nats_and_none_of_our_settings() -> None:

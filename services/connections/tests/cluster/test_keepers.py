@@ -1,0 +1,161 @@
+"""What goes on while a cluster is connected: MeshSync beside it, one keeper over all replicas, new CRDs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from meshery_common.bus import Bus
+from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_connections.app import running
+from meshery_connections.settings import ConnectionsSettings
+from meshery_contracts import clusters, discovery
+from meshery_contracts import connections as contract
+from meshery_contracts.caller import Caller
+from meshery_contracts.connections import ConnectionId, ConnectionStatus, SetStatus
+from meshery_embedded.cluster import Cluster
+from meshery_testkit.cluster import ClusterForTests
+from meshery_testkit.hosting import hosted
+from meshery_testkit.nats import NATSForTests
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+Ask = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def settings(
+    settings: ConnectionsSettings, nats: NATSForTests, learned: list[Any]
+) -> AsyncIterator[ConnectionsSettings]:
+    """With real MeshSync processes, and an inventory that takes whatever they say."""
+    sessions = 0
+
+    async def opened(_: discovery.OpenSession, _caller: Caller) -> discovery.Session:
+        nonlocal sessions
+        sessions += 1
+        return discovery.Session(session=sessions, kinds=[])
+
+    async def compared(_: discovery.CompareDigests, _caller: Caller) -> discovery.Comparison:
+        return discovery.Comparison()
+
+    async with Bus.connect(nats.bus_settings("inventory"), service="inventory") as bus:
+        await bus.streams.ensure_stream(discovery.STREAM, ["meshery.sync.v1.*.*"])
+        await bus.serve(discovery.OPEN_SESSION, opened)
+        await bus.serve(discovery.COMPARE_DIGESTS, compared)
+        yield settings.model_copy(
+            update={"run_meshsync": True, "meshsync_bus": nats.bus_settings("meshsync")}
+        )
+
+
+async def seen(ask: Ask, caller: Caller, connection_id: UUID, section: str, *statuses: str) -> dict[str, Any]:
+    while True:
+        found = await ask(contract.GET, ConnectionId(connection_id=connection_id), caller)
+        if found.metadata[section].get("status") in statuses:
+            section_found: dict[str, Any] = found.metadata[section]
+            return section_found
+        await asyncio.sleep(0.05)
+
+
+def children() -> list[int]:
+    """Process ids of the MeshSync processes that this process has started."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if parent == os.getpid() and b"meshery_meshsync" in command:
+            assert b"PRIVATE KEY" not in command
+            found.append(int(folder.name))
+    return found
+
+
+async def test_a_killed_meshsync_comes_back_and_watches_again(
+    ask: Ask, caller: Caller, connection_id: UUID
+) -> None:
+    first = await seen(ask, caller, connection_id, "meshsync", "synced")
+    assert first["objects"] > 0
+    (pid,) = children()
+    os.kill(pid, signal.SIGKILL)
+    again = first
+    while again["since"] == first["since"] or again["status"] != "synced":
+        again = await seen(ask, caller, connection_id, "meshsync", "synced", "failed", "watching")
+        await asyncio.sleep(0.05)
+    assert children()
+    assert children() != [pid]
+
+
+async def test_disconnecting_ends_the_watch_and_the_process(
+    ask: Ask, caller: Caller, connection_id: UUID
+) -> None:
+    await seen(ask, caller, connection_id, "meshsync", "synced")
+    await ask(
+        contract.SET_STATUS,
+        SetStatus(connection_id=connection_id, status=ConnectionStatus.DISCONNECTED),
+        caller,
+    )
+    while children():
+        await asyncio.sleep(0.05)
+    found = await ask(contract.GET, ConnectionId(connection_id=connection_id), caller)
+    assert found.metadata["meshsync"] == {}
+
+
+async def test_a_restarted_api_server_is_waited_for(
+    ask: Ask, caller: Caller, connection_id: UUID, sandbox: ClusterForTests
+) -> None:
+    await seen(ask, caller, connection_id, "meshsync", "synced")
+    await sandbox.do(Cluster.restart_api_server)
+    name = f"after-{uuid4().hex[:8]}"
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
+    request = clusters.ApplyObjects(connection_id=connection_id, objects=[manifest])
+    result = (await ask(clusters.APPLY_OBJECTS, request, caller)).results[0]
+    assert result.problem is None
+    assert (await seen(ask, caller, connection_id, "health", "answers"))["status"] == "answers"
+
+
+async def test_of_two_replicas_one_keeps_a_cluster(
+    ask: Ask, caller: Caller, connection_id: UUID, settings: ConnectionsSettings, database: Database
+) -> None:
+    await seen(ask, caller, connection_id, "meshsync", "synced")
+    async with hosted(running(settings)):
+        await asyncio.sleep(2)
+        assert len(children()) == 1
+    holders = await database.fetchval(
+        EVERY_ORGANIZATION, "select fence from leases where name = $1", f"connection {connection_id}"
+    )
+    assert holders == 1
+
+
+async def test_a_new_crd_is_registered_as_custom(
+    ask: Ask, caller: Caller, connection_id: UUID, learned: list[Any]
+) -> None:
+    await seen(ask, caller, connection_id, "components", "registered")
+    before = len(learned)
+    group = f"g{uuid4().hex[:8]}.example.org"
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}
+    crd = {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Thing", "plural": "things"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    request = clusters.ApplyObjects(connection_id=connection_id, objects=[crd])
+    assert (await ask(clusters.APPLY_OBJECTS, request, caller)).results[0].problem is None
+    while not (found := [one for one in learned if one.group_version == f"{group}/v1"]):
+        await asyncio.sleep(0.1)
+    assert found[0].custom
+    assert found[0].namespaced_kinds == ["Thing"]
+    # Nothing else is sent again.
+    assert len(learned) == before + 1
