@@ -93,6 +93,30 @@ async def test_a_consumer_goes_on_where_it_was(designs: Bus, events: Bus) -> Non
         await publish(designs, "c")
 
 
+async def test_what_a_stopped_consumer_had_not_done_comes_to_the_next_at_once(
+    designs: Bus, events: Bus
+) -> None:
+    names = [str(one) for one in range(300)]
+    await publish(designs, *names)
+    in_hand = asyncio.Event()
+
+    async def hang(_batch: list[Received]) -> None:
+        in_hand.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(events.streams.consume("EVT_DESIGNS", "events", hang, batch_size=100))
+        await in_hand.wait()
+        task.cancel()
+    taken = Taken()
+    # Half of the time after which the server would offer them again by itself.
+    async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(300)
+        task.cancel()
+    assert sorted(taken.names, key=int) == names
+
+
 async def test_one_bad_message_does_not_hold_up_the_others(designs: Bus, events: Bus) -> None:
     class Picky(Taken):
         async def __call__(self, batch: list[Received]) -> None:

@@ -153,6 +153,7 @@ class Streams:
         inbox = f"{client.new_inbox()}.{secrets.token_hex(4)}"
         arrived: asyncio.Queue[Msg] = asyncio.Queue()
         subscription = await client.subscribe(inbox, cb=arrived.put)
+        batch: list[Received] = []
         wanted = 0
         asked_at = 0.0
         reconnects = client.stats["reconnects"]
@@ -166,7 +167,8 @@ class Streams:
                     await client.publish(subject, orjson.dumps(request), reply=inbox)
                     wanted += batch_size
                     asked_at = time.monotonic()
-                batch, ended = await _gather(arrived, batch_size, idle_seconds, gather_seconds)
+                batch = []
+                ended = await _gather(arrived, batch, batch_size, idle_seconds, gather_seconds)
                 wanted -= len(batch)
                 if ended:
                     wanted = 0
@@ -176,9 +178,13 @@ class Streams:
                     return
         finally:
             with contextlib.suppress(NATSError, TimeoutError):
-                await subscription.unsubscribe()
-                # Until the server knows, it may send messages to nobody; they would come again only after a while.
-                await client.flush(timeout=1)
+                # What was sent to us and not acknowledged would come again only after ACK_WAIT_SECONDS, to our
+                # successor too. So wait for what is on its way, and give all of it back.
+                async with asyncio.timeout(2):
+                    await subscription.drain()  # type: ignore[no-untyped-call]  # it has no types
+                for message in (*(one._message for one in batch), *_left(arrived)):
+                    if message.reply and not message.is_acked:
+                        await message.nak()
 
     async def _handle(self, handle: BatchHandler, batch: list[Received]) -> None:
         try:
@@ -216,10 +222,16 @@ class Streams:
 
 
 async def _gather(
-    arrived: asyncio.Queue[Msg], size: int, idle_seconds: float, gather_seconds: float
-) -> tuple[list[Received], str]:
-    """The next batch, and the status that ended the pull request (empty while it stands)."""
-    batch: list[Received] = []
+    arrived: asyncio.Queue[Msg],
+    batch: list[Received],
+    size: int,
+    idle_seconds: float,
+    gather_seconds: float,
+) -> str:
+    """Fill the next batch; the status that ended the pull request (empty while it stands).
+
+    The batch is the caller's own, so that he knows what is in it when this is cancelled.
+    """
     give_up = _LOOK_SECONDS
     started = 0.0
     while len(batch) < size:
@@ -230,17 +242,22 @@ async def _gather(
                 async with asyncio.timeout(give_up):
                     message = await arrived.get()
             except TimeoutError:
-                return batch, ""
+                return ""
         status = (message.headers or {}).get("Status")
         if status is not None and not message.reply:
-            return batch, status
+            return status
         if not batch:
             started = time.monotonic()
         batch.append(_received(message))
         give_up = min(idle_seconds, started + gather_seconds - time.monotonic())
         if give_up <= 0:
             break
-    return batch, ""
+    return ""
+
+
+def _left(arrived: asyncio.Queue[Msg]) -> list[Msg]:
+    """What is in a queue that nobody fills any more."""
+    return [arrived.get_nowait() for _ in range(arrived.qsize())]
 
 
 def _received(message: Msg) -> Received:
