@@ -87,7 +87,6 @@ def values_of(
                 "allow_loopback_addresses": True,
                 "connect_own": settings.connect_own,
                 "meshsync_bus": servers.bus("meshsync"),
-                "meshsync_bus": servers.bus("meshsync"),
             }
             if settings.kubeconfig and owner is not None:
                 values |= {
