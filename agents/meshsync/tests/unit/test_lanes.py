@@ -285,9 +285,9 @@ class Conversation(RuleBasedStateMachine):
         """Left alone, the two agree in a few steps."""
         if not hasattr(self, "lane"):
             return
-        if self.claim is not None:
-            self.lane.unjudged(self.claim)
-            self.claim = None
+        claim, self.claim = self.claim, None
+        if claim is not None:
+            self.lane.unjudged(claim)
         for _ in range(4):
             if self.listing is not None:
                 self.list_on(finish=True)

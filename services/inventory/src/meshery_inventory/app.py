@@ -65,5 +65,5 @@ async def running(settings: InventorySettings) -> AsyncIterator[Health]:
         await subjects.serve(bus, pictures, sessions)
         # Tables that were dropped fill up again, and what was missed while we were away is repaired.
         await live.ask_agents()
-        yield needs
-        needs.stopping = True
+        with needs.serving():
+            yield needs

@@ -14,6 +14,8 @@ import msgspec
 from meshery_inventory.domain.frames import Entry, KindName
 
 _encode = msgspec.json.encode
+#: A copy of the whole object, which our own agent leaves out as well.
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 #: Event types that say that the object is there.
 _PRESENT = ("ADDED", "MODIFIED", "")
 
@@ -161,7 +163,7 @@ def _metadata(metadata: _Meta) -> dict[str, Any]:
 
 
 def _mapping(values: list[_KeyValue] | None) -> dict[str, str]:
-    return {one.key: _unescaped(one.value) for one in values or ()}
+    return {one.key: _unescaped(one.value) for one in values or () if one.key != _LAST_APPLIED}
 
 
 def _unescaped(value: str) -> str:
