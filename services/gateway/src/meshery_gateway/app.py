@@ -10,10 +10,12 @@ from meshery_common import health
 from meshery_common.bus import Bus
 from meshery_common.health import Health
 from meshery_common.runtime import supervise
+from meshery_gateway.graphql import transport as graphql
 from meshery_gateway.http import (
     connections,
     deployments,
     designs,
+    event_streams,
     events,
     identity,
     inventory,
@@ -23,6 +25,7 @@ from meshery_gateway.http import (
 )
 from meshery_gateway.http.calls import Limits
 from meshery_gateway.http.guards import Guard
+from meshery_gateway.http.live import Live
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.server import Server, listening
 from meshery_gateway.http.sessions import Sessions
@@ -61,8 +64,6 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
     ):
         needs.need("nats", bus.connected)
         sessions = Sessions(bus, settings.session_renew_seconds)
-        routes = (*PLAIN_ROUTES,)
-        document = openapi.describe((*routes, *system.routes(needs, {})))
         guard = Guard(settings.public_url, settings.allowed_hosts)
         limits = Limits(
             body_bytes=settings.max_body_bytes,
@@ -70,7 +71,23 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             deploy_wait_seconds=settings.deploy_wait_seconds,
         )
         server = Server(bus, sessions, guard, limits)
-        app = server.application((*routes, *system.routes(needs, document)))
-        async with listening(app, settings.host, settings.port) as port:
-            yield Running(needs, port)
-            needs.stopping = True
+        async with Live.open(bus, sessions) as live:
+            routes = (
+                *PLAIN_ROUTES,
+                *event_streams.routes(live, sessions, settings.stream_keep_alive_seconds),
+                *graphql.routes(
+                    live,
+                    sessions,
+                    max_depth=settings.graphql_max_depth,
+                    max_cost=settings.graphql_max_cost,
+                ),
+            )
+            document = openapi.describe((*routes, *system.routes(needs, {})))
+            app = server.application((*routes, *system.routes(needs, document)))
+            async with listening(app, settings.host, settings.port) as port:
+                try:
+                    with needs.serving():
+                        yield Running(needs, port)
+                finally:
+                    # Streams end by themselves before the listener waits for them.
+                    live.stop()

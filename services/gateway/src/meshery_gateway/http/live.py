@@ -67,8 +67,8 @@ class Happened:
 
     @cached_property
     def json(self) -> bytes:
-        """The event as JSON in camelCase alone, written once however many read it."""
-        return self.event.model_dump_json(by_alias=True).encode()
+        """The event as JSON, written once however many read it."""
+        return self.event.model_dump_json().encode()
 
 
 @dataclass(frozen=True, slots=True)

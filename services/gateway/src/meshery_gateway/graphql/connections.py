@@ -1,0 +1,120 @@
+"""Connections and Kubernetes contexts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+from ariadne import EnumType, MutationType, ObjectType, QueryType, SubscriptionType
+
+from meshery_contracts import connections as contract
+from meshery_contracts.connections import (
+    Connection,
+    ConnectionFact,
+    ConnectionId,
+    ConnectionPage,
+    ConnectionStatus,
+    KubernetesContextPage,
+    ListConnections,
+    RegisteredContexts,
+    RegisterKubeconfig,
+    SetStatus,
+)
+from meshery_contracts.keys import Key
+from meshery_contracts.paging import PageRequest
+from meshery_gateway.graphql.context import Info, page_of
+from meshery_gateway.http.calls import message_from
+
+_query = QueryType()
+_mutation = MutationType()
+_subscription = SubscriptionType()
+_page = ObjectType("ConnectionPage")
+_delivery = ObjectType("ConnectionDelivery")
+#: One of Meshery's words has a blank in it.
+_status = EnumType("ConnectionStatus", {one.name.lower(): one.value for one in ConnectionStatus})
+
+BINDABLES = (_query, _mutation, _subscription, _page, _delivery, _status)
+
+
+@_query.field("connections")
+async def list_connections(
+    _: object, info: Info, page: int, page_size: int, **filters: Any
+) -> ConnectionPage:
+    """A page of connections."""
+    request = message_from(ListConnections, page_of(page, page_size, **filters))
+    return await info.context.ask(contract.LIST, request)
+
+
+@_page.field("statusSummary")
+def counts_of_page(page: ConnectionPage, _: Info) -> list[dict[str, Any]]:
+    """The counts as a list: GraphQL has no maps of its own."""
+    known = {one.value for one in ConnectionStatus}
+    return [{"status": name, "count": count} for name, count in page.status_summary.items() if name in known]
+
+
+@_query.field("connection")
+async def get_connection(_: object, info: Info, id: UUID) -> Connection:
+    """One connection."""
+    return await info.context.connections.load(id)
+
+
+@_query.field("kubernetesContexts")
+async def list_contexts(
+    _: object, info: Info, page: int, page_size: int, search: str
+) -> KubernetesContextPage:
+    """A page of clusters."""
+    request = message_from(PageRequest, page_of(page, page_size, search=search))
+    return await info.context.ask(contract.LIST_CONTEXTS, request)
+
+
+@_mutation.field("setConnectionStatus")
+async def set_status(_: object, info: Info, id: UUID, status: str) -> Connection:
+    """Move a connection to another state."""
+    request = SetStatus(connection_id=id, status=ConnectionStatus(status))
+    return await info.context.ask(contract.SET_STATUS, request)
+
+
+@_mutation.field("deleteConnection")
+async def delete_connection(_: object, info: Info, id: UUID) -> Connection:
+    """Delete a connection."""
+    return await info.context.ask(contract.DELETE, ConnectionId(connection_id=id))
+
+
+@_mutation.field("saveKubeconfig")
+async def save_kubeconfig(_: object, info: Info, input: dict[str, Any]) -> RegisteredContexts:
+    """Connect the clusters of a kubeconfig."""
+    return await info.context.ask(contract.REGISTER_KUBECONFIG, message_from(RegisterKubeconfig, input))
+
+
+@_subscription.source("connectionChanges")
+async def follow_connections(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+    """Changes of state. Names are not told here: the connection is read under the rights of who follows."""
+    context = info.context
+    with context.live.follow(context.session, Key.VIEW_CONNECTIONS, contract.CHANGED) as following:
+        async for delivery in following:
+            context.forget()
+            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
+            fact = delivery.happened.event if delivery.happened else None
+            if isinstance(fact, ConnectionFact):
+                told |= {
+                    "connection_id": fact.connection_id,
+                    "status": fact.status,
+                    "previous": fact.previous,
+                }
+            yield told
+
+
+@_subscription.field("connectionChanges")
+def tell_connection(told: dict[str, Any], _: Info) -> dict[str, Any]:
+    """The delivery itself."""
+    return told
+
+
+@_delivery.field("connection")
+async def connection_of_delivery(told: dict[str, Any], info: Info) -> Connection | None:
+    """The connection as it is now."""
+    connection_id = told.get("connection_id")
+    if connection_id is None:
+        return None
+    return await info.context.connections.load_or_none(connection_id)

@@ -1,0 +1,140 @@
+"""Deployment: plans, runs, and their progress as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
+
+from meshery_contracts import deployments as contract
+from meshery_contracts.deployments import (
+    DeployDesign,
+    ListRuns,
+    ObjectState,
+    Plan,
+    PlanDesign,
+    Run,
+    RunFact,
+    RunId,
+    RunPage,
+    RunStatus,
+)
+from meshery_contracts.designs import Design
+from meshery_contracts.keys import Key
+from meshery_gateway.graphql.context import Info, page_of
+from meshery_gateway.http.calls import message_from
+
+_query = QueryType()
+_mutation = MutationType()
+_subscription = SubscriptionType()
+_design = ObjectType("Design")
+_run = ObjectType("Run")
+_delivery = ObjectType("RunDelivery")
+
+BINDABLES = (_query, _mutation, _subscription, _design, _run, _delivery)
+_FINISHED = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
+#: States that a run leaves again.
+_UNDER_WAY = (ObjectState.WAITING, ObjectState.APPLIED)
+
+
+@_query.field("planDesign")
+async def plan_design(_: object, info: Info, input: dict[str, Any]) -> Plan:
+    """What a deployment would do."""
+    return await info.context.ask(contract.PLAN, message_from(PlanDesign, input))
+
+
+@_query.field("runs")
+async def list_runs(
+    _: object, info: Info, page: int, page_size: int, design_id: UUID | None = None
+) -> RunPage:
+    """Runs, newest first."""
+    request = message_from(ListRuns, page_of(page, page_size, design_id=design_id))
+    return await info.context.ask(contract.LIST_RUNS, request)
+
+
+@_query.field("run")
+async def get_run(_: object, info: Info, id: UUID) -> Run:
+    """One run with its objects."""
+    return await info.context.ask(contract.GET_RUN, RunId(run_id=id))
+
+
+@_design.field("runs")
+async def runs_of_design(design: Design, info: Info, page: int, page_size: int) -> RunPage:
+    """Its deployment runs."""
+    request = message_from(ListRuns, page_of(page, page_size, design_id=design.id))
+    return await info.context.ask(contract.LIST_RUNS, request)
+
+
+@_run.field("design")
+async def design_of_run(run: Run, info: Info) -> Design | None:
+    """The design that was deployed, as it is now."""
+    return await info.context.designs.load_or_none(run.design_id)
+
+
+@_mutation.field("deployDesign")
+async def deploy_design(_: object, info: Info, input: dict[str, Any]) -> Run:
+    """Start a run; the answer does not wait for its end."""
+    return await info.context.ask(contract.DEPLOY, message_from(DeployDesign, input))
+
+
+@_mutation.field("undeployDesign")
+async def undeploy_design(_: object, info: Info, input: dict[str, Any]) -> Run:
+    """Start a run the other way round."""
+    return await info.context.ask(contract.UNDEPLOY, message_from(DeployDesign, input))
+
+
+@_mutation.field("cancelRun")
+async def cancel_run(_: object, info: Info, id: UUID) -> Run:
+    """Stop a run."""
+    return await info.context.ask(contract.CANCEL_RUN, RunId(run_id=id))
+
+
+@_subscription.source("runProgress")
+async def follow_run(_: object, info: Info, run_id: UUID) -> AsyncGenerator[dict[str, Any], None]:
+    """A run: where it stands at once, then each step. Whoever may not read the run is refused here."""
+    context = info.context
+    topics = (contract.RUN_STARTED, contract.RUN_PROGRESSED, contract.RUN_FINISHED)
+    with context.live.follow(context.session, Key.DETAILS_OF_DESIGN, *topics) as following:
+        sequence = 1
+        told = _told_of(await context.ask(contract.GET_RUN, RunId(run_id=run_id)))
+        yield {**told, "sequence": sequence, "resync": False}
+        while told["status"] not in _FINISHED:
+            delivery = await anext(following, None)
+            if delivery is None:
+                return
+            if delivery.happened is None:
+                told = _told_of(await context.ask(contract.GET_RUN, RunId(run_id=run_id)))
+            else:
+                fact = delivery.happened.event
+                if not isinstance(fact, RunFact) or fact.run_id != run_id:
+                    continue
+                told = {name: getattr(fact, name) for name in ("status", "done", "total", "failed")}
+            sequence += 1
+            context.forget()
+            yield {**told, "run_id": run_id, "sequence": sequence, "resync": delivery.resync}
+
+
+def _told_of(run: Run) -> dict[str, Any]:
+    states = [one.state for one in run.objects]
+    done = sum(state not in _UNDER_WAY for state in states)
+    return {
+        "run_id": run.id,
+        "status": run.status,
+        "done": done,
+        "total": len(states),
+        "failed": states.count(ObjectState.FAILED),
+    }
+
+
+@_subscription.field("runProgress")
+def tell_run(told: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
+    """The delivery itself."""
+    return told
+
+
+@_delivery.field("run")
+async def run_of_delivery(told: dict[str, Any], info: Info) -> Run:
+    """The run as it is now."""
+    return await info.context.ask(contract.GET_RUN, RunId(run_id=told["run_id"]))

@@ -1,0 +1,159 @@
+"""Designs and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+import orjson
+from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
+
+from meshery_contracts import designs as contract
+from meshery_contracts.designs import (
+    CreateDesign,
+    Design,
+    DesignDeleted,
+    DesignId,
+    DesignPage,
+    DesignSaved,
+    DesignVersionPage,
+    GetDesign,
+    ImportDesign,
+    ImportedDesign,
+    ListDesigns,
+    ListVersions,
+    UpdateDesign,
+    ValidateDesign,
+    ValidationReport,
+)
+from meshery_contracts.keys import Key
+from meshery_gateway.graphql.context import Info, page_of, wanted_fields
+from meshery_gateway.http.calls import message_from
+
+_query = QueryType()
+_mutation = MutationType()
+_subscription = SubscriptionType()
+_design = ObjectType("Design")
+_design_page = ObjectType("DesignPage")
+_design_delivery = ObjectType("DesignDelivery")
+
+BINDABLES = (_query, _mutation, _subscription, _design, _design_page, _design_delivery)
+_FILE_FIELDS = {"patternFile", "document"}
+
+# --- reading ------------------------------------------------------------------------------------------------
+
+
+@_query.field("designs")
+async def list_designs(_: object, info: Info, page: int, page_size: int, **filters: Any) -> DesignPage:
+    """A page; files are read only when they are asked for."""
+    values = page_of(page, page_size, **filters)
+    values["with_files"] = bool(_FILE_FIELDS & wanted_fields(info))
+    return await info.context.ask(contract.LIST, message_from(ListDesigns, values))
+
+
+@_query.field("design")
+async def get_design(_: object, info: Info, id: UUID, version: int | None = None) -> Design:
+    """One design."""
+    context = info.context
+    if version is None:
+        return await context.designs.load(id)
+    return await context.ask(contract.GET, GetDesign(design_id=id, version=version))
+
+
+@_query.field("validateDesign")
+async def validate_design(
+    _: object, info: Info, id: UUID | None = None, file: str | None = None
+) -> ValidationReport:
+    """What is wrong with a design."""
+    request = message_from(ValidateDesign, {"design_id": id, "file": file})
+    return await info.context.ask(contract.VALIDATE, request)
+
+
+@_design_page.field("designs")
+def designs_of_page(page: DesignPage, _: Info) -> list[Design]:
+    """The rows, which Meshery calls patterns."""
+    return page.patterns
+
+
+@_design.field("type")
+def type_of_design(design: Design, _: Info) -> str | None:
+    """Go's text-or-nothing as a value that may be null."""
+    return design.type.string if design.type.valid else None
+
+
+@_design.field("document")
+def document_of_design(design: Design, _: Info) -> Any:
+    """The design file as a value; null when there is none."""
+    return orjson.loads(design.pattern_file) if design.pattern_file else None
+
+
+@_design.field("versions")
+async def versions_of_design(design: Design, info: Info, page: int, page_size: int) -> DesignVersionPage:
+    """Its saved versions."""
+    request = message_from(ListVersions, page_of(page, page_size, design_id=design.id))
+    return await info.context.ask(contract.LIST_VERSIONS, request)
+
+
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+@_mutation.field("createDesign")
+async def create_design(_: object, info: Info, input: dict[str, Any]) -> Design:
+    """Save a new design."""
+    return await info.context.ask(contract.CREATE, message_from(CreateDesign, input))
+
+
+@_mutation.field("updateDesign")
+async def update_design(_: object, info: Info, input: dict[str, Any]) -> Design:
+    """Save a new version."""
+    values = {("design_id" if name == "id" else name): value for name, value in input.items()}
+    return await info.context.ask(contract.UPDATE, message_from(UpdateDesign, values))
+
+
+@_mutation.field("deleteDesign")
+async def delete_design(_: object, info: Info, id: UUID) -> Design:
+    """Delete a design."""
+    return await info.context.ask(contract.DELETE, DesignId(design_id=id))
+
+
+@_mutation.field("importDesign")
+async def import_design(_: object, info: Info, input: dict[str, Any]) -> ImportedDesign:
+    """Make a design of a document."""
+    return await info.context.ask(contract.IMPORT, message_from(ImportDesign, input))
+
+
+# --- following ----------------------------------------------------------------------------------------------
+
+
+@_subscription.source("designChanges")
+async def follow_designs(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+    """Saves and deletions. Names are not told here: the design is read under the rights of who follows."""
+    context = info.context
+    with context.live.follow(
+        context.session, Key.VIEW_DESIGNS, contract.SAVED, contract.DELETED
+    ) as following:
+        async for delivery in following:
+            context.forget()
+            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
+            event = delivery.happened.event if delivery.happened else None
+            if isinstance(event, DesignSaved):
+                told |= {"change": "saved", "version": event.version}
+            if isinstance(event, DesignDeleted):
+                told["change"] = "deleted"
+            if isinstance(event, (DesignSaved, DesignDeleted)):
+                told |= {"design_id": event.design_id, "user_id": event.user_id}
+            yield told
+
+
+@_subscription.field("designChanges")
+def tell_design(told: dict[str, Any], _: Info) -> dict[str, Any]:
+    """The delivery itself."""
+    return told
+
+
+@_design_delivery.field("design")
+async def design_of_delivery(told: dict[str, Any], info: Info) -> Design | None:
+    """The design as it is now."""
+    design_id = told.get("design_id")
+    return await info.context.designs.load_or_none(design_id) if design_id is not None else None

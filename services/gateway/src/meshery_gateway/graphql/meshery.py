@@ -1,0 +1,253 @@
+"""The fields of Meshery's own schema (2024), in its shapes: paging in texts, snake_case, pages pushed whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from typing import Any, TypeVar
+from uuid import UUID
+
+from ariadne import ObjectType, QueryType, SubscriptionType
+
+from meshery_contracts import connections, designs, inventory, registry
+from meshery_contracts.connections import KubernetesContext
+from meshery_contracts.designs import Design, ListDesigns
+from meshery_contracts.errors import Invalid, Unavailable
+from meshery_contracts.inventory import Summarize
+from meshery_contracts.keys import Key
+from meshery_contracts.paging import PageRequest
+from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
+from meshery_gateway.graphql.scalars import time_text
+from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.live import Following
+
+T = TypeVar("T")
+
+_query = QueryType()
+_subscription = SubscriptionType()
+_pattern = ObjectType("PatternResult")
+_catalog_pattern = ObjectType("CatalogPattern")
+
+BINDABLES = (_query, _subscription, _pattern, _catalog_pattern)
+#: A burst of changes is told as one.
+_BURST_SECONDS = 0.3
+_EMPTY_PAGE = {"page": 0, "page_size": 0, "total_count": 0}
+
+
+def _page_of(selector: dict[str, Any]) -> dict[str, Any]:
+    """Meshery's paging, in which numbers are texts and a page may be as long as one likes; ours ends at the limit."""
+    size_text = selector.get("page_size", selector.get("pagesize", ""))
+    values = {
+        "page": _number("page", selector.get("page", ""), 0),
+        "page_size": max(1, min(_number("pageSize", size_text, 10), MAX_PAGE_SIZE)),
+    }
+    for name in ("search", "order", "visibility", "updated_after"):
+        if selector.get(name):
+            values[name] = selector[name]
+    return values
+
+
+def _number(name: str, text: str, default: int) -> int:
+    text = text.strip()
+    if text.lower() == "all":
+        return MAX_PAGE_SIZE
+    if text and (not text.isdigit() or len(text) > 7):
+        raise Invalid(f"{name} must be a number from 0.", code="parameter_invalid")
+    return int(text) if text else default
+
+
+async def _patterns(context: Context, selector: dict[str, Any]) -> dict[str, Any]:
+    page = await context.ask(designs.LIST, message_from(ListDesigns, _page_of(selector)))
+    counts = {name: getattr(page, name) for name in _EMPTY_PAGE}
+    return {**counts, "patterns": page.patterns}
+
+
+@_query.field("fetchPatterns")
+async def fetch_patterns(_: object, info: Info, selector: dict[str, Any]) -> dict[str, Any]:
+    """A page of designs."""
+    return await _patterns(info.context, selector)
+
+
+@_query.field("fetchPatternCatalogContent")
+async def fetch_catalog(_: object, info: Info, selector: dict[str, Any] | None = None) -> list[Design]:
+    """Published designs."""
+    values = {**_page_of(selector or {}), "visibility": [designs.Visibility.PUBLISHED]}
+    return (await info.context.ask(designs.LIST, message_from(ListDesigns, values))).patterns
+
+
+@_pattern.field("canSupport")
+def can_support(_: Design, __: Info) -> bool:
+    """Whether every kind of it is known; Meshery's own clients ignore it."""
+    return True
+
+
+@_pattern.field("errmsg")
+def no_message(_: Design, __: Info) -> None:
+    """What speaks against it; nothing."""
+
+
+@_pattern.field("created_at")
+@_catalog_pattern.field("created_at")
+def created_at(one: Design, _: Info) -> str:
+    """The instant as a text."""
+    return time_text(one.created_at)
+
+
+@_pattern.field("updated_at")
+@_catalog_pattern.field("updated_at")
+def updated_at(one: Design, _: Info) -> str:
+    """The instant as a text."""
+    return time_text(one.updated_at)
+
+
+@_query.field("getAvailableNamespaces")
+async def list_namespaces(
+    _: object, info: Info, k8s_cluster_ids: list[str] | None = None
+) -> list[dict[str, str]]:
+    """Namespaces of the named clusters, or of all."""
+    request = Summarize(cluster_ids=_named(k8s_cluster_ids))
+    summary = await info.context.ask(inventory.SUMMARIZE, request)
+    return [{"namespace": name} for name in summary.namespaces]
+
+
+def _named(ids: list[str] | None) -> list[str]:
+    """The UI writes `all` for all."""
+    return [] if not ids or "all" in ids else ids
+
+
+async def _summary(context: Context, selector: dict[str, Any]) -> dict[str, Any]:
+    """How much each model brings; `type` picks one of the two, anything else gives both."""
+    models: list[dict[str, Any]] = []
+    request = registry.ListModels(page_size=1000)
+    while True:
+        page = await context.ask(registry.LIST_MODELS, request)
+        models += page.models or []
+        if not page.next_cursor or not page.models:
+            break
+        request = request.model_copy(update={"cursor": page.next_cursor})
+    found: dict[str, Any] = {}
+    for part in ("components", "relationships"):
+        if selector["type"] in (part, part[:-1]) or selector["type"] not in _SUMMARY_TYPES:
+            counts: dict[str, int] = {}
+            for one in models:
+                name = one.get("displayName") or one.get("name") or ""
+                counts[name] = counts.get(name, 0) + (one.get(f"{part}Count") or 0)
+            found[part] = [{"name": name, "count": count} for name, count in counts.items() if count]
+    return found
+
+
+_SUMMARY_TYPES = ("components", "component", "relationships", "relationship")
+
+
+@_query.field("getMeshModelSummary")
+async def get_summary(_: object, info: Info, selector: dict[str, Any]) -> dict[str, Any]:
+    """Counts of the registry."""
+    return await _summary(info.context, selector)
+
+
+# --- pages that are pushed whole ----------------------------------------------------------------------------
+
+
+async def _repeated(following: Following, read: Callable[[], Awaitable[T]]) -> AsyncGenerator[T, None]:
+    """What is read, at once and again after changes, unless it is the same."""
+    last = await read()
+    yield last
+    async for _ in following:
+        await asyncio.sleep(_BURST_SECONDS)
+        following.skip()
+        try:
+            now = await read()
+        except Unavailable:
+            following.miss()  # a service is away for a moment: its page is read when it is back
+            continue
+        if now != last:
+            last = now
+            yield now
+
+
+@_subscription.source("subscribeK8sContext")
+async def follow_contexts(
+    _: object, info: Info, selector: dict[str, Any]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Clusters, on each change of a connection."""
+    context = info.context
+    request = message_from(PageRequest, _page_of(selector))
+
+    async def read() -> dict[str, Any]:
+        page = await context.ask(connections.LIST_CONTEXTS, request)
+        return {"total_count": page.total_count, "contexts": [_context_of(one) for one in page.contexts]}
+
+    key = Key.VIEW_ALL_KUBERNETES_CLUSTERS
+    with context.live.follow(context.session, key, connections.CHANGED) as following:
+        async for page in _repeated(following, read):
+            yield page
+
+
+def _context_of(one: KubernetesContext) -> dict[str, Any]:
+    found = one.model_dump(mode="json", by_alias=False)
+    return {**found, "kubernetes_server_id": one.kubernetes_server_id or ""}
+
+
+@_subscription.source("subscribeConfiguration")
+async def follow_configuration(
+    _: object, info: Info, pattern_selector: dict[str, Any], **__: Any
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Designs, on each save. Applications are designs today; filters have no service yet: both are empty."""
+    context = info.context
+
+    async def read() -> dict[str, Any]:
+        return {
+            "patterns": await _patterns(context, pattern_selector),
+            "filters": {**_EMPTY_PAGE, "filters": []},
+            "applications": {**_EMPTY_PAGE, "applications": []},
+        }
+
+    topics = (designs.SAVED, designs.DELETED)
+    with context.live.follow(context.session, Key.VIEW_DESIGNS, *topics) as following:
+        async for page in _repeated(following, read):
+            yield page
+
+
+@_subscription.source("subscribeClusterResources")
+async def follow_cluster_resources(
+    _: object, info: Info, namespace: str, k8scontext_ids: list[str] | None = None
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Counts by kind, on each change in a cluster."""
+    context = info.context
+    wanted = _named(k8scontext_ids)
+
+    async def read() -> dict[str, Any]:
+        request = Summarize(namespace=namespace)
+        if wanted:
+            page = await context.ask(connections.LIST_CONTEXTS, PageRequest(page_size=1000))
+            ids = [UUID(one.connection_id) for one in page.contexts if one.id in wanted and one.connection_id]
+            if not ids:
+                return {"resources": []}  # an empty filter would mean all clusters
+            request = Summarize(namespace=namespace, connection_ids=ids)
+        summary = await context.ask(inventory.SUMMARIZE, request)
+        return {"resources": [{"kind": one.kind, "count": one.count} for one in summary.kinds]}
+
+    key = Key.VIEW_CLOUD_NATIVE_INFRASTRUCTURE
+    with context.live.follow(context.session, key, inventory.CHANGED) as following:
+        async for page in _repeated(following, read):
+            yield page
+
+
+@_subscription.source("subscribeMeshModelSummary")
+async def follow_summary(
+    _: object, info: Info, selector: dict[str, Any]
+) -> AsyncGenerator[dict[str, Any], None]:
+    """Counts of the registry, when kinds were learned."""
+    context = info.context
+    with context.live.follow(context.session, Key.VIEW_REGISTRY, registry.MODELS_REGISTERED) as following:
+        async for page in _repeated(following, lambda: _summary(context, selector)):
+            yield page
+
+
+@_subscription.field("subscribeK8sContext")
+@_subscription.field("subscribeConfiguration")
+@_subscription.field("subscribeClusterResources")
+@_subscription.field("subscribeMeshModelSummary")
+def tell_page(page: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
+    """The page itself."""
+    return page
