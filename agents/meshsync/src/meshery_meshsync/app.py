@@ -37,9 +37,9 @@ async def running(settings: MeshsyncSettings, report: Report) -> AsyncIterator[A
         # The agent must have its task group before the first command.
         await asyncio.sleep(0)
         try:
-            yield agent
+            with needs.serving():
+                yield agent
         finally:
-            needs.stopping = True
             watching.cancel()
 
 

@@ -1,13 +1,13 @@
 """Probes and metrics of a process over HTTP: /healthz/live, /healthz/ready, /metrics.
 
-Live means that the event loop turns. Ready means that everything the process needs is there right now; a
-process that lost NATS or PostgreSQL is alive, not ready, and keeps trying.
+Live means that the event loop turns. Ready means that the process has started, does not stop yet, and has
+everything it needs right now; one that lost NATS or PostgreSQL is alive, not ready, and keeps trying.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 import orjson
 from aiohttp import web
@@ -30,24 +30,33 @@ class HealthSettings(BaseModel):
 
 
 class Health:
-    """The needs of one process by name."""
+    """The needs of one process by name. Not ready before the block of `serving`, nor after it."""
 
     def __init__(self) -> None:
         self._probes: dict[str, Probe] = {}
-        self.stopping = False
+        self._serving = False
 
     def need(self, name: str, probe: Probe) -> None:
         """Make readiness depend on this probe."""
         self._probes[name] = probe
 
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Everything is wired: for the time of the block requests are welcome, as long as the needs are met."""
+        self._serving = True
+        try:
+            yield
+        finally:
+            self._serving = False
+
     def report(self) -> dict[str, bool]:
-        """Which needs are met."""
-        return {name: probe() for name, probe in self._probes.items()}
+        """Which needs are met; `serving` is false while the process starts or stops."""
+        return {"serving": self._serving, **{name: probe() for name, probe in self._probes.items()}}
 
     @property
     def ready(self) -> bool:
         """Whether requests should be sent here."""
-        return not self.stopping and all(self.report().values())
+        return all(self.report().values())
 
 
 @asynccontextmanager

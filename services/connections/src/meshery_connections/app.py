@@ -84,8 +84,8 @@ async def running(settings: ConnectionsSettings) -> AsyncIterator[Health]:
             ContextsService(db, doors, vault, kubeconfigs, moves),
             ClustersService(db, doors),
         )
-        yield needs
-        needs.stopping = True
+        with needs.serving():
+            yield needs
 
 
 def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus: Bus, doors: Doors) -> None:

@@ -56,5 +56,5 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         )
         tasks.start("runs", worker.run)
         await subjects.serve(bus, designs, deployments)
-        yield needs
-        needs.stopping = True
+        with needs.serving():
+            yield needs

@@ -44,5 +44,5 @@ async def running(settings: EventsSettings) -> AsyncIterator[Health]:
             tasks.start(f"facts of {service}", work)
         tasks.start("retention", Retention(db, days=settings.retention_days).run)
         await subjects.serve(bus, events)
-        yield needs
-        needs.stopping = True
+        with needs.serving():
+            yield needs

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -34,8 +33,6 @@ SERVICE = "identity"
 async def running(settings: IdentitySettings) -> AsyncIterator[Health]:
     """The whole service, ready for requests for the time of the block."""
     needs = Health()
-    started = asyncio.Event()
-    needs.need("started", started.is_set)
     master_key = load_master_key(settings.master_key_file, create=settings.create_master_key)
     async with (
         health.served(settings.health, needs),
@@ -83,6 +80,5 @@ async def running(settings: IdentitySettings) -> AsyncIterator[Health]:
                 "token purge", partial(workers.purge_tokens, db, timedelta(days=settings.token_purge_days))
             )
             await subjects.serve(bus, assertions, PeopleService(db), tokens, logins)
-            started.set()
-            yield needs
-            needs.stopping = True
+            with needs.serving():
+                yield needs

@@ -45,5 +45,5 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
         await subjects.serve(bus, definitions, registrations)
-        yield needs
-        needs.stopping = True
+        with needs.serving():
+            yield needs

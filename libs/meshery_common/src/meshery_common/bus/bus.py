@@ -235,7 +235,10 @@ class Bus:
         await self.subscribe(subject, self._dispatcher.route_bytes(answer, self._connection), queue=queue)
 
     async def announce(self, *contracts: ModuleType) -> None:
-        """Answer `$SRV.PING|INFO|STATS`. Raises RuntimeError when an endpoint of the contracts has no handler."""
+        """Answer `$SRV.PING|INFO|STATS`; from here on every request to what is served arrives.
+
+        Raises RuntimeError when an endpoint of the contracts has no handler.
+        """
         served = {one.endpoint.subject for one in self._dispatcher.stats}
         missing = [
             endpoint.subject
@@ -252,6 +255,7 @@ class Bus:
                     await message.respond(answer())
 
             await self.subscribe(subject, reply)
+        await self._connection.flush()
 
     async def subscribe(self, subject: str, callback: MessageCallback, *, queue: str = "") -> None:
         """Listen to raw messages for as long as the bus lives, over every reconnect."""

@@ -87,6 +87,11 @@ class Connection:
         except NATSError as error:
             raise unreachable() from error
 
+    async def flush(self) -> None:
+        """Wait until the server knows our subscriptions; a lost connection tells it of them when it is back."""
+        with contextlib.suppress(NATSError, TimeoutError):
+            await self._client.flush(timeout=2)
+
     async def open(self) -> None:
         """Connect; tries for ever, saying so once in a while."""
         pause = 0.1
