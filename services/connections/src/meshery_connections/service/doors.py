@@ -93,6 +93,9 @@ class Doors:
             kubeconfig=SecretStr(text),
             context=stored.own_context or stored.context_name,
             own=stored.own_context is not None,
+            allow_private=self._addresses.allow_private,
+            allow_loopback=self._addresses.allow_loopback,
+            allow_networks=[str(one) for one in self._addresses.allow_networks],
             digest_key=SecretStr(self._vault.digest_key(stored.organization_id).hex()),
         )
 
