@@ -33,6 +33,7 @@ from meshery_kube import (
 )
 from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 from meshery_kube.kubeconfigs import User
+from meshery_testkit.cluster import ClusterForTests
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(120, func_only=True)]
 
@@ -216,7 +217,7 @@ async def test_a_watch_sees_everything_once(kube: Client, namespace: str, stream
 
 
 async def test_a_restart_of_the_server_loses_nothing(
-    kube: Client, namespace: str, sandbox_cluster: Any
+    kube: Client, namespace: str, sandbox_cluster: ClusterForTests
 ) -> None:
     """The watch comes back by itself, and a version older than the new cache is 410 for real."""
     seen: set[str] = set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
@@ -30,8 +30,8 @@ TEST_SECONDS = 120.0
 class ClusterForTests:
     """A running control plane; nothing it holds outlives the session."""
 
-    def __init__(self, data: Path) -> None:
-        self._running = InThread("cluster-for-tests", lambda: cluster(data=data))
+    def __init__(self, data: Path, say: Callable[[str], None]) -> None:
+        self._running = InThread("cluster-for-tests", lambda: _built_and_started(data, say))
         self.stopped = False
 
     @property
@@ -76,6 +76,14 @@ class ClusterForTests:
         self._running.close()
 
 
+@asynccontextmanager
+async def _built_and_started(data: Path, say: Callable[[str], None]) -> AsyncIterator[Cluster]:
+    # Only the building is worth a word.
+    await ensure_binaries(say)
+    async with cluster(data=data) as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def _clusters(
     tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
@@ -92,8 +100,7 @@ def _clusters(
                 terminal.write_line(line)
 
     def start() -> ClusterForTests:
-        asyncio.run(ensure_binaries(say))
-        started.append(ClusterForTests(tmp_path_factory.mktemp("cluster") / "data"))
+        started.append(ClusterForTests(tmp_path_factory.mktemp("cluster") / "data", say))
         return started[-1]
 
     yield start
@@ -156,7 +163,7 @@ async def namespaces(
     kube: Client, sandbox_cluster: ClusterForTests
 ) -> AsyncIterator[Callable[[], Awaitable[str]]]:
     """`await namespaces()`: the name of a new namespace of this test; its removal is asked for, not waited for."""
-    from meshery_kube import KubeError
+    from meshery_kube.errors import KubeError
     from meshery_kube.kinds import NAMESPACE
 
     made: list[str] = []

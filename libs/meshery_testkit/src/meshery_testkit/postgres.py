@@ -6,12 +6,9 @@ some 10 ms, because each set of migrations is applied once and then cloned as a 
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import tempfile
-import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import Future
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import contextmanager
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,6 +20,7 @@ import pytest
 from meshery_common.database import Database, DatabaseSettings
 from meshery_common.database.provision import ServiceDatabase, clone, drop, provision
 from meshery_embedded.postgres import PostgresServer, postgres
+from meshery_testkit.threads import InThread
 
 _WANTED_BYTES = 2 * 1024**3
 
@@ -79,41 +77,9 @@ def data_folder() -> Iterator[Path]:
 def postgres_server() -> Iterator[PostgresForTests]:
     """The session's PostgreSQL server. Nothing it holds outlives the session."""
     with data_folder() as data:
-        yield from _running(data)
-
-
-def _running(data: Path) -> Iterator[PostgresForTests]:
-    started: Future[PostgresForTests] = Future()
-    stop: Future[Callable[[], None]] = Future()
-    thread = threading.Thread(target=_serve, args=(data, started, stop), name="postgres-for-tests")
-    thread.start()
-    try:
-        yield started.result(timeout=120)
-    finally:
-        stop.result(timeout=1)()
-        thread.join(timeout=60)
-
-
-def _serve(data: Path, started: Future[PostgresForTests], stop: Future[Callable[[], None]]) -> None:
-    async def serve() -> None:
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        stop.set_result(lambda: _soon(loop, stopping))
-        try:
-            async with postgres(data, durable=False) as server:
-                started.set_result(PostgresForTests(server))
-                await stopping.wait()
-        except Exception as error:
-            if started.done():
-                raise
-            started.set_exception(error)
-
-    asyncio.run(serve())
-
-
-def _soon(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(event.set)
+        running = InThread("postgres-for-tests", lambda: postgres(data, durable=False))
+        yield PostgresForTests(running.value)
+        running.close()
 
 
 @pytest.fixture
