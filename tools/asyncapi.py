@@ -20,9 +20,8 @@ _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
 _HEADERS = {
     Header.CALLER: "Who asks: an assertion signed by identity.",
-    Header.TIMEOUT: "How long the caller still waits, in milliseconds.",
-    Header.DEADLINE: "When the caller stops waiting, in milliseconds since the epoch.",
-    Header.REQUEST_ID: "Names the request in logs and errors.",
+    Header.CALL: "`timeout=<ms>;deadline=<ms since the epoch>;request=<id>`, each part optional: how long the "
+    "caller waits, when it stops waiting, and the id of the request in logs and errors.",
     Header.IDEMPOTENCY_KEY: "Of a command: a repeat with the same key gets the first answer.",
     Header.TRACEPARENT: "W3C trace context.",
 }

@@ -102,7 +102,7 @@ def _blocks(member: Member) -> dict[str, str]:
 def _gateway_documents(root: Path) -> dict[Path, str]:
     """OpenAPI and the GraphQL schema, once the gateway offers them."""
     made = {}
-    openapi = _offered("meshery_gateway.http.openapi", "openapi_document")
+    openapi = _offered("meshery_gateway.app", "openapi_document")
     if openapi is not None:
         made[root / "schemas/openapi.json"] = _json(openapi())
     sdl = _offered("meshery_gateway.graphql.schema", "sdl")

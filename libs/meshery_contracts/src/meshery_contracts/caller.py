@@ -38,15 +38,20 @@ class Caller(BaseModel):
     def require(self, key: Key) -> None:
         """Raise `Forbidden` unless the caller holds the key."""
         if not self.holds(key):
-            raise Forbidden(
-                f"You may not do this: the permission key {key.function!r} is missing.",
-                code="key_missing",
-                detail=f"key {key.id} ({key.category})",
-                cause="None of your roles in this organisation holds the key.",
-                remedy="Ask an administrator of the organisation for a role that holds it.",
-            )
+            raise key_missing(key)
 
     @property
     def keys(self) -> tuple[Key, ...]:
         """The keys held, in the order of `keys.ORDER`."""
         return keys_of_bits(self.key_bits)
+
+
+def key_missing(key: Key) -> Forbidden:
+    """The refusal of somebody who does not hold a key."""
+    return Forbidden(
+        f"You may not do this: the permission key {key.function!r} is missing.",
+        code="key_missing",
+        detail=f"key {key.id} ({key.category})",
+        cause="None of your roles in this organisation holds the key.",
+        remedy="Ask an administrator of the organisation for a role that holds it.",
+    )

@@ -9,17 +9,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
-async def hosted(running: AbstractAsyncContextManager[object]) -> AsyncIterator[None]:
-    """Run a service beside the block. Raises what the service raised, at its start, in between or at its end."""
+async def hosted(running: AbstractAsyncContextManager[T]) -> AsyncIterator[T]:
+    """Run a service beside the block, and give what its own block gives.
+
+    Raises what the service raised, at its start, in between or at its end.
+    """
     started = asyncio.Event()
     stop = asyncio.Event()
+    given: list[T] = []
 
     async def serve() -> None:
         try:
-            async with running:
+            async with running as value:
+                given.append(value)
                 started.set()
                 await stop.wait()
         finally:
@@ -32,7 +40,7 @@ async def hosted(running: AbstractAsyncContextManager[object]) -> AsyncIterator[
             if serving.done():
                 return
             try:
-                yield
+                yield given[0]
             finally:
                 stop.set()
     except BaseExceptionGroup as errors:

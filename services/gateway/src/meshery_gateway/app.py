@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from meshery_common import health
 from meshery_common.bus import Bus
@@ -53,6 +54,25 @@ class Running:
     port: int
 
 
+def all_routes(settings: GatewaySettings, live: Live, sessions: Sessions, needs: Health) -> tuple[Route, ...]:
+    """Every route that is served, the description of them all included."""
+    routes = (
+        *PLAIN_ROUTES,
+        *event_streams.routes(live, sessions, settings.stream_keep_alive_seconds),
+        *graphql.routes(
+            live, sessions, max_depth=settings.graphql_max_depth, max_cost=settings.graphql_max_cost
+        ),
+    )
+    document = openapi.describe((*routes, *system.routes(needs, {})))
+    return (*routes, *system.routes(needs, document))
+
+
+def openapi_document() -> dict[str, Any]:
+    """The description of every route, for the committed schema."""
+    unused: Any = None  # routes hold on to these and touch them only when they serve
+    return openapi.describe(all_routes(GatewaySettings(), unused, unused, Health()))
+
+
 @asynccontextmanager
 async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
     """The whole gateway, ready for requests for the time of the block."""
@@ -72,18 +92,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         )
         server = Server(bus, sessions, guard, limits)
         async with Live.open(bus, sessions) as live:
-            routes = (
-                *PLAIN_ROUTES,
-                *event_streams.routes(live, sessions, settings.stream_keep_alive_seconds),
-                *graphql.routes(
-                    live,
-                    sessions,
-                    max_depth=settings.graphql_max_depth,
-                    max_cost=settings.graphql_max_cost,
-                ),
-            )
-            document = openapi.describe((*routes, *system.routes(needs, {})))
-            app = server.application((*routes, *system.routes(needs, document)))
+            app = server.application(all_routes(settings, live, sessions, needs))
             async with listening(app, settings.host, settings.port) as port:
                 try:
                     with needs.serving():

@@ -224,6 +224,7 @@ ROUTES = (
         "Save a design",
         _TAG,
         max_body_bytes=BIG_BODY_BYTES,
+        or_by=(contract.UPDATE, contract.IMPORT),
     ),
     Route("GET", "/api/pattern/types", list_types, contract.TYPES, "What can be imported", _TAG),
     Route(
@@ -257,8 +258,8 @@ ROUTES = (
             contract.IMPORT,
             "Import a type",
             _TAG,
-            (),
-            BIG_BODY_BYTES,
+            max_body_bytes=BIG_BODY_BYTES,
+            or_by=(contract.UPDATE,),
         )
         for method in ("POST", "PUT")
     ),

@@ -137,6 +137,8 @@ ROUTES = (
         "type",
         "subType",
     ),
-    *_routes(("/categories", "/categories/{category}"), list_categories, contract.LIST_CATEGORIES, "Categories"),
+    *_routes(
+        ("/categories", "/categories/{category}"), list_categories, contract.LIST_CATEGORIES, "Categories"
+    ),
     *_routes(("/registrants",), list_registrants, contract.LIST_REGISTRANTS, "Registrants"),
 )

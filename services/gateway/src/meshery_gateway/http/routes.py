@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from meshery_contracts.endpoints import Endpoint, Public
+from meshery_contracts.keys import Key
 from meshery_gateway.http.calls import Call
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -33,6 +34,14 @@ class Route:
     query: tuple[str, ...] = ()
     #: Largest body in bytes; None for the usual limit.
     max_body_bytes: int | None = None
+    #: Further endpoints that may answer, depending on the body: the key of any one of them opens the route.
+    or_by: tuple[Endpoint[Any, Any], ...] = ()
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """The permission keys that open the route; none for one that is open, or decides by its content."""
+        endpoints = [one for one in (self.guarded_by, *self.or_by) if isinstance(one, Endpoint)]
+        return tuple(one.required_key for one in endpoints if one.required_key is not None)
 
 
 PAGE_QUERY = ("page", "pageSize", "search", "order", "sort")

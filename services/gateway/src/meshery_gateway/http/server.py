@@ -27,7 +27,7 @@ from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, Probl
 from meshery_gateway.http.calls import Call, Limits
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
 from meshery_gateway.http.problems import problem_response
-from meshery_gateway.http.routes import Handler, Route
+from meshery_gateway.http.routes import Route
 from meshery_gateway.http.sessions import Sessions
 
 log = structlog.get_logger()
@@ -62,12 +62,17 @@ class Server:
         """The application with all routes. More exact paths come first, as the order of the table says."""
         app = web.Application(middlewares=[self._around], client_max_size=self._limits.design_bytes)
         for route in routes:
-            app.router.add_route(route.method, route.path, self._served(route.handler))
+            app.router.add_route(route.method, route.path, self._served(route))
         return app
 
-    def _served(self, handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _served(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        keys = route.keys
+
         async def serve(request: web.Request) -> web.StreamResponse:
-            return await handler(Call(request, self._bus, self._sessions, self._limits))
+            call = Call(request, self._bus, self._sessions, self._limits)
+            if keys:
+                (await call.session()).require_any(keys)
+            return await route.handler(call)
 
         return serve
 

@@ -16,7 +16,9 @@ from aiohttp import web
 
 from meshery_common.bus import Bus
 from meshery_contracts import identity
+from meshery_contracts.caller import key_missing
 from meshery_contracts.errors import Invalid
+from meshery_contracts.keys import Key
 from meshery_gateway.http.guards import from_loopback
 
 _KEPT = 10_000
@@ -37,6 +39,11 @@ class Session:
     key_ids: frozenset[UUID]
     #: `time.monotonic()` after which identity is asked again.
     renew_at: float
+
+    def require_any(self, keys: tuple[Key, ...]) -> None:
+        """Raise Forbidden unless one of the keys is held. The services decide again; this spares them the work."""
+        if keys and not any(key.id in self.key_ids for key in keys):
+            raise key_missing(keys[0])
 
 
 class Sessions:
