@@ -31,6 +31,7 @@ from meshery_connections.service import (
 )
 from meshery_connections.settings import ConnectionsSettings
 from meshery_connections.workers import Duty, Keepers, MeshSyncProcesses, meshsync_environment
+from meshery_contracts.errors import Unavailable
 from meshery_kube import AddressPolicy, UploadPolicy
 
 SERVICE = "connections"
@@ -112,11 +113,15 @@ def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus
 
 
 async def watch_with(processes: MeshSyncProcesses, doors: Doors, stored: StoredConnection) -> None:
-    """Have a cluster watched, for as long as it is kept; in operator mode its own agent does."""
-    if stored.meshsync_mode == "embedded":
-        async with processes.watching(await doors.watch(stored)):
-            await asyncio.Event().wait()
-    await asyncio.Event().wait()
+    """Have a cluster watched, for as long as it is kept; in operator mode its own agent does.
+
+    Raises Unavailable when MeshSync gives up, so that it is asked again after a pause.
+    """
+    if stored.meshsync_mode != "embedded":
+        await asyncio.Event().wait()
+    async with processes.watching(await doors.watch(stored)) as ended:
+        await ended.wait()
+    raise Unavailable("MeshSync has ended its watch of the cluster.", code="watch_ended")
 
 
 def upload_policy(settings: ConnectionsSettings) -> UploadPolicy:
@@ -129,5 +134,7 @@ def upload_policy(settings: ConnectionsSettings) -> UploadPolicy:
 def address_policy(settings: ConnectionsSettings) -> AddressPolicy:
     """Where uploaded clusters may be."""
     return AddressPolicy(
-        allow_private=settings.allow_private_addresses, allow_loopback=settings.allow_loopback_addresses
+        allow_private=settings.allow_private_addresses,
+        allow_loopback=settings.allow_loopback_addresses,
+        allow_networks=settings.allow_networks,
     )

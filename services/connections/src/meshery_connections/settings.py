@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
 from uuid import UUID
@@ -37,6 +38,10 @@ class ConnectionsSettings(ServiceSettings):
     )
     allow_loopback_addresses: bool = Field(
         default=False, description="Accept uploaded clusters at loopback addresses (laptop mode)."
+    )
+    allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        default=(),
+        description="More networks that uploaded clusters may be in, as CIDR, separated by commas.",
     )
     allow_insecure_tls: bool = Field(
         default=False, description="Accept uploaded kubeconfigs that switch the check of certificates off."
@@ -89,6 +94,13 @@ class ConnectionsSettings(ServiceSettings):
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(Path(part).expanduser() for part in value.split(os.pathsep) if part)
+        return value
+
+    @field_validator("allow_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @model_validator(mode="after")

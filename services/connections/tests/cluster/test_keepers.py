@@ -25,7 +25,7 @@ from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(90)]
 Ask = Callable[..., Awaitable[Any]]
 
 
@@ -60,6 +60,14 @@ async def seen(ask: Ask, caller: Caller, connection_id: UUID, section: str, *sta
             section_found: dict[str, Any] = found.metadata[section]
             return section_found
         await asyncio.sleep(0.05)
+
+
+async def eventually(holds: Callable[[], bool]) -> None:
+    for _ in range(600):
+        if holds():
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("it did not come about")
 
 
 def children() -> list[int]:
@@ -101,8 +109,7 @@ async def test_disconnecting_ends_the_watch_and_the_process(
         SetStatus(connection_id=connection_id, status=ConnectionStatus.DISCONNECTED),
         caller,
     )
-    while children():
-        await asyncio.sleep(0.05)
+    await eventually(lambda: not children())
     found = await ask(contract.GET, ConnectionId(connection_id=connection_id), caller)
     assert found.metadata["meshsync"] == {}
 
@@ -153,9 +160,7 @@ async def test_a_new_crd_is_registered_as_custom(
     }
     request = clusters.ApplyObjects(connection_id=connection_id, objects=[crd])
     assert (await ask(clusters.APPLY_OBJECTS, request, caller)).results[0].problem is None
-    while not (found := [one for one in learned if one.group_version == f"{group}/v1"]):
-        await asyncio.sleep(0.1)
-    assert found[0].custom
-    assert found[0].namespaced_kinds == ["Thing"]
+    await eventually(lambda: len(learned) > before)
     # Nothing else is sent again.
-    assert len(learned) == before + 1
+    (found,) = learned[before:]
+    assert (found.group_version, found.custom, found.namespaced_kinds) == (f"{group}/v1", True, ["Thing"])

@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -82,12 +83,15 @@ class MeshSyncProcesses:
             self._group = None
 
     @asynccontextmanager
-    async def watching(self, watch: Watch) -> AsyncIterator[None]:
-        """Have a cluster watched for the time of the block, whatever happens to the child."""
+    async def watching(self, watch: Watch) -> AsyncIterator[asyncio.Event]:
+        """Have a cluster watched for the time of the block, whatever happens to the child.
+
+        The event is set when MeshSync gives the watch up, e.g. because another agent has taken over.
+        """
         child = self._child_with_room()
-        await child.watch(watch)
+        watched = await child.watch(watch)
         try:
-            yield
+            yield watched.ended
         finally:
             await child.unwatch(watch.connection_id)
             if not child.watches:
@@ -137,6 +141,14 @@ class MeshSyncProcesses:
             pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
+@dataclass(frozen=True)
+class _Watched:
+    """One cluster of a child."""
+
+    command: Watch
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class _Child:
     """One process and what it shall watch."""
 
@@ -144,13 +156,14 @@ class _Child:
         self._command = command
         self._environment = environment
         self._report = report
-        self.watches: dict[UUID, Watch] = {}
+        self.watches: dict[UUID, _Watched] = {}
         self.process: asyncio.subprocess.Process | None = None
 
-    async def watch(self, watch: Watch) -> None:
+    async def watch(self, watch: Watch) -> _Watched:
         """Watch a cluster from now on, over every restart."""
-        self.watches[watch.connection_id] = watch
+        watched = self.watches[watch.connection_id] = _Watched(watch)
         await self.send(watch.model_dump_json())
+        return watched
 
     async def unwatch(self, connection_id: UUID) -> None:
         """Watch it no longer; the process ends with its last cluster."""
@@ -182,8 +195,8 @@ class _Child:
         )
         self.process = process
         try:
-            for watch in list(self.watches.values()):
-                await self.send(watch.model_dump_json())
+            for watched in list(self.watches.values()):
+                await self.send(watched.command.model_dump_json())
             if not self.watches and process.stdin is not None:
                 process.stdin.close()
             await self._read(process)
@@ -205,8 +218,12 @@ class _Child:
             except ValidationError:
                 log.warning("MeshSync wrote a line that is no report", length=len(line))
                 continue
-            if report.connection_id in self.watches:
-                await self._report(report)
+            watched = self.watches.get(report.connection_id)
+            if watched is None:
+                continue
+            await self._report(report)
+            if report.status is WatchStatus.ENDED:
+                watched.ended.set()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
