@@ -169,3 +169,18 @@ async def test_a_repeated_registration_gets_the_first_answer(ask: Ask, people: P
     first = await ask(contract.REGISTER_KUBECONFIG, request, caller, idempotency_key="k")
     again = await ask(contract.REGISTER_KUBECONFIG, request, caller, idempotency_key="k")
     assert first == again
+
+
+async def test_a_repeated_move_gets_the_first_answer(ask: Ask, people: People) -> None:
+    caller = people.caller()
+    await ask(
+        contract.REGISTER_KUBECONFIG,
+        RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN})),
+        caller,
+    )
+    connection_id = (await ask(contract.LIST, contract.ListConnections(), caller)).connections[0].id
+    wish = SetStatus(connection_id=connection_id, status=ConnectionStatus.DELETED)
+    first = await ask(contract.SET_STATUS, wish, caller, idempotency_key="k")
+    assert await ask(contract.SET_STATUS, wish, caller, idempotency_key="k") == first
+    with pytest.raises(NotFound):
+        await ask(contract.SET_STATUS, wish, caller, idempotency_key="other")

@@ -15,11 +15,12 @@ from meshery_kube import AddressPolicy, Client, ClientSettings, Context
 from meshery_kube.errors import ApiError, ProtocolError, Timeout
 
 _KEPT = 256
-_SETTINGS = ClientSettings(user_agent="meshery")
+#: Shorter than the requests of our own contract: a cluster that hangs costs its object, not the whole answer.
+_SETTINGS = ClientSettings(user_agent="meshery", timeout=15.0)
 
 
 @dataclass(frozen=True)
-class Access:
+class WayIn:
     """A way into a cluster, and the addresses that it may lead to (None: any, for this machine's own contexts)."""
 
     context: Context
@@ -57,7 +58,7 @@ class ClusterClients:
 
     @asynccontextmanager
     async def client(
-        self, connection_id: UUID, version: Hashable, load: Callable[[], Awaitable[Access]]
+        self, connection_id: UUID, version: Hashable, load: Callable[[], Awaitable[WayIn]]
     ) -> AsyncIterator[Client]:
         """The connection's client for the time of the block; `load` is called when there is none of this version.
 
@@ -85,14 +86,14 @@ class ClusterClients:
             await shared.client.__aexit__(None, None, None)
 
     async def _make(
-        self, connection_id: UUID, version: Hashable, load: Callable[[], Awaitable[Access]]
+        self, connection_id: UUID, version: Hashable, load: Callable[[], Awaitable[WayIn]]
     ) -> _Shared:
         async with self._making:
             shared = self._shared.get(connection_id)
             if shared is not None and shared.version == version:
                 return shared
-            access = await load()
-            client = Client(access.context, _SETTINGS, access.addresses)
+            way = await load()
+            client = Client(way.context, _SETTINGS, way.addresses)
             await client.__aenter__()
             await self.drop(connection_id)
             shared = self._shared[connection_id] = _Shared(client, version)
@@ -108,16 +109,16 @@ class ClusterClients:
             await self.drop(connection_id)
 
 
-async def identify(access: Access, timeout_seconds: float) -> ClusterIdentity:
+async def identify(way: WayIn, timeout_seconds: float) -> ClusterIdentity:
     """Ask a cluster who it is and whom it takes us for; changes nothing there. Raises KubeError."""
     try:
         async with (
             asyncio.timeout(timeout_seconds),
-            Client(access.context, _SETTINGS, access.addresses) as client,
+            Client(way.context, _SETTINGS, way.addresses) as client,
         ):
             return await identity_of(client)
     except TimeoutError:
-        raise Timeout(f"{access.context.server.url}: no answer within {timeout_seconds:g} s") from None
+        raise Timeout(f"{way.context.server.url}: no answer within {timeout_seconds:g} s") from None
 
 
 async def identity_of(client: Client) -> ClusterIdentity:

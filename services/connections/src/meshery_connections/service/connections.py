@@ -22,7 +22,7 @@ from meshery_contracts.connections import (
     PingReply,
     SetStatus,
 )
-from meshery_contracts.errors import Conflict
+from meshery_contracts.errors import Conflict, ProblemError
 from meshery_kube.errors import KubeError
 
 
@@ -66,8 +66,13 @@ class ConnectionsService:
 
         When it does not, the connection becomes `not found` where the states allow it, and the error says why.
         """
-        stored = await self._get(request.connection_id, caller, Access.EDITOR)
-        target = states.settled(stored.connection.kind, stored.status, request.status)
+        try:
+            stored = await self._get(request.connection_id, caller, Access.EDITOR)
+            target = states.settled(stored.connection.kind, stored.status, request.status)
+        except ProblemError:
+            # Perhaps because this very command was done before: then its answer comes out of here.
+            async with self._db.command(caller.organization_id):
+                raise
         by = Actor(caller.user_id, caller.actor)
         seen: Seen | None = None
         if states.needs_cluster(stored.status, target):

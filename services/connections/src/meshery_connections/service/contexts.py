@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from meshery_common.access import Access as ObjectAccess
+from meshery_common.access import Access
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
 from meshery_common.ids import uuid7
@@ -39,9 +39,11 @@ from meshery_kube import Kubeconfig as ReadKubeconfig
 from meshery_kube.errors import AddressRefused, KubeconfigError, KubeError
 
 #: Clusters that are asked at the same time who they are.
-_AT_ONCE = 8
+_AT_ONCE = 16
 #: Before anything is stored, a person waits for the list: a cluster that takes longer counts as unreachable.
 _PREVIEW_SECONDS = 3.0
+#: All clusters of one upload together.
+_REGISTRATION_SECONDS = 40.0
 #: States that an upload does not change: their owner has said what is to be.
 _KEPT = frozenset({ConnectionStatus.IGNORED, ConnectionStatus.MAINTENANCE})
 
@@ -110,7 +112,7 @@ class ContextsService:
         usable = [one for one in kubeconfig.contexts if one.name in names]
         # The current context first: of two ways into one cluster it is the one that is meant.
         usable.sort(key=lambda one: one.name != kubeconfig.current)
-        verified = await self._verify(usable, None)
+        verified = await self._verify(usable, _REGISTRATION_SECONDS)
         outcome = _Outcome()
         outcome.refused += _refused(kubeconfig, [name for name in names if name in kubeconfig.refused])
         outcome.refused += [_unknown(name) for name in unknown]
@@ -141,7 +143,7 @@ class ContextsService:
     async def get(self, request: ConnectionId, caller: Caller) -> KubernetesContext:
         """One cluster."""
         queries = self._db.within(caller.organization_id)
-        stored = await self._store.get(queries, request.connection_id, caller, ObjectAccess.VIEWER)
+        stored = await self._store.get(queries, request.connection_id, caller, Access.VIEWER)
         return contexts.context_of(stored.connection)
 
     # --- the steps of a registration ------------------------------------------------------------------------
@@ -158,15 +160,21 @@ class ContextsService:
         ids = {described(one).id: one.name for one in kubeconfig.contexts}
         return contexts.selected([*kubeconfig.names, *kubeconfig.refused], ids, wanted)
 
-    async def _verify(self, found: Sequence[Context], timeout_seconds: float | None) -> Sequence[_Verified]:
-        """Ask all clusters at the same time; never raises for one that does not answer."""
+    async def _verify(self, found: Sequence[Context], budget_seconds: float) -> Sequence[_Verified]:
+        """Ask all clusters at the same time; never raises for one that does not answer.
+
+        Whoever has not answered when the budget for all is used up counts as a cluster that is too slow.
+        """
         turn = asyncio.Semaphore(_AT_ONCE)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + budget_seconds
 
         async def ask(context: Context) -> _Verified:
             about = described(context)
             try:
                 async with turn:
-                    identity = await self._doors.identify(self._doors.uploaded(context), timeout_seconds)
+                    left = deadline - loop.time()
+                    identity = await self._doors.identify(self._doors.uploaded(context), left)
             except KubeError as error:
                 return _Verified(context, about, error)
             return _Verified(context, about, identity)

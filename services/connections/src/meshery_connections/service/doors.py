@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
@@ -9,7 +10,7 @@ from pydantic import SecretStr
 
 from meshery_connections.clients import ClusterClients, identify
 from meshery_connections.clients.kubeconfigs import Kubeconfigs, portable
-from meshery_connections.clients.kubernetes import Access
+from meshery_connections.clients.kubernetes import WayIn
 from meshery_connections.clients.problems import problem_of
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.domain.contexts import ClusterIdentity
@@ -51,16 +52,16 @@ class Doors:
     async def raw_client(self, stored: StoredConnection) -> AsyncIterator[Client]:
         """The same for those who look at what the cluster raises: KubeError comes out as it is."""
 
-        async def load() -> Access:
-            return await self.access(stored)
+        async def load() -> WayIn:
+            return await self.way_in(stored)
 
         async with self._clients.client(stored.id, self.version(stored), load) as client:
             yield client
 
-    async def access(self, stored: StoredConnection) -> Access:
+    async def way_in(self, stored: StoredConnection) -> WayIn:
         """Context and credential of a connection. Raises KubeconfigError, Unavailable, Internal."""
         if stored.own_context is not None:
-            return Access((await self._kubeconfigs.own()).context(stored.own_context), None)
+            return WayIn((await self._kubeconfigs.own()).context(stored.own_context), None)
         if stored.connection.credential_id is None:
             raise Unavailable(
                 f"Connection '{stored.connection.name}' has no credential.",
@@ -70,20 +71,20 @@ class Doors:
         text = await self._vault.credential(stored.connection.credential_id)
         return self.uploaded(self._kubeconfigs.stored(text))
 
-    def uploaded(self, context: Context) -> Access:
+    def uploaded(self, context: Context) -> WayIn:
         """The way in that an uploaded context describes: only to addresses that the policy allows."""
-        return Access(context, self._addresses)
+        return WayIn(context, self._addresses)
 
-    async def identify(self, access: Access, timeout_seconds: float | None = None) -> ClusterIdentity:
-        """Ask the cluster who it is. Raises KubeError."""
-        return await identify(access, timeout_seconds or self._verify_timeout_seconds)
+    async def identify(self, way: WayIn, at_most_seconds: float = math.inf) -> ClusterIdentity:
+        """Ask the cluster who it is. Raises KubeError; Timeout at the latest after `at_most_seconds`."""
+        return await identify(way, max(0.0, min(at_most_seconds, self._verify_timeout_seconds)))
 
     async def watch(self, stored: StoredConnection) -> Watch:
         """What MeshSync needs to watch the cluster; holds the credential. Raises ProblemError."""
         text = ""
         if stored.own_context is None:
             try:
-                text = portable((await self.access(stored)).context)
+                text = portable((await self.way_in(stored)).context)
             except KubeError as error:
                 raise problem_of(error, f"Cluster '{stored.connection.name}'") from error
         return Watch(

@@ -50,8 +50,8 @@ class Moves:
     async def look_at(self, stored: StoredConnection) -> Seen | KubeError:
         """Who the cluster is, or why it does not say."""
         try:
-            found = await self._doors.access(stored)
-            return Seen(described(found.context), await self._doors.identify(found))
+            way = await self._doors.way_in(stored)
+            return Seen(described(way.context), await self._doors.identify(way))
         except KubeError as error:
             return error
 
