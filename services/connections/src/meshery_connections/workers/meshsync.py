@@ -212,7 +212,14 @@ class _Child:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 -- it was asked for above
-        while line := await process.stdout.readline():
+        while True:
+            try:
+                line = await process.stdout.readline()
+            except ValueError:
+                log.warning("MeshSync wrote a line that is too long", limit=_LINE_BYTES)
+                return
+            if not line:
+                return
             try:
                 report = WatchReport.model_validate_json(line)
             except ValidationError:
