@@ -13,8 +13,10 @@ from meshery_testkit.cluster import (
     namespaces,
     sandbox_cluster,
 )
+from meshery_testkit.faults.proxy import fault_proxy
 from meshery_testkit.nats import nats, people
 from meshery_testkit.postgres import database_for, postgres_server
+from meshery_testkit.stubs import stubs
 
 __all__ = [
     "_clusters",
@@ -22,6 +24,7 @@ __all__ = [
     "_spare_clusters",
     "another_cluster",
     "database_for",
+    "fault_proxy",
     "kube",
     "namespace",
     "namespaces",
@@ -30,6 +33,7 @@ __all__ = [
     "postgres_server",
     "sandbox",
     "sandbox_cluster",
+    "stubs",
 ]
 
 
