@@ -123,3 +123,16 @@ async def test_keys_are_forgotten_after_a_day(db: Database) -> None:
     await make(db, a_request("new"))
     await purge(db)
     assert [r["key"] for r in await db.fetch(ORGANIZATION, "select key from idempotency_keys")] == ["new"]
+
+
+async def test_a_repeat_is_recalled_before_others_are_asked(db: Database) -> None:
+    request = a_request("recalled")
+    with serving(request):
+        await db.recall(ORGANIZATION)
+    first = await make(db, request)
+    with serving(request), pytest.raises(Repeated) as repeated:
+        await db.recall(ORGANIZATION)
+    assert repeated.value.answer == first
+    with serving(a_request("recalled", fingerprint=b"other")), pytest.raises(Conflict):
+        await db.recall(ORGANIZATION)
+    await db.recall(ORGANIZATION)

@@ -13,7 +13,7 @@ from meshery_common.context import RequestContext
 from meshery_common.database.errors import Contended
 from meshery_common.database.pool import Connection
 from meshery_common.database.scope import Scope
-from meshery_common.database.transaction import Transaction
+from meshery_common.database.transaction import Queries, Transaction
 from meshery_common.idempotency import Repeated
 from meshery_contracts.errors import Conflict, DeadlineExceeded, Invalid
 from meshery_contracts.messages import Message
@@ -41,36 +41,21 @@ class Command(Transaction):
         request = self._request
         if request is None:
             return
-        caller = request.caller
         claimed = await self.execute(
             """
             insert into idempotency_keys (user_id, organization_id, key, fingerprint)
             values ($1, $2, $3, $4) on conflict do nothing
             """,
-            caller.user_id,
-            caller.organization_id,
+            request.caller.user_id,
+            request.caller.organization_id,
             request.idempotency_key,
             request.fingerprint,
         )
         if claimed:
             return
-        known = await self.fetchrow(
-            "select fingerprint, answer from idempotency_keys where user_id = $1 and organization_id = $2 and key = $3",
-            caller.user_id,
-            caller.organization_id,
-            request.idempotency_key,
-        )
-        if known is None:
-            # Purged between the two statements.
-            raise Contended("The idempotency key has just run out.", code="idempotency_key_expired")
-        if known["fingerprint"] != request.fingerprint:
-            raise Conflict(
-                "The idempotency key was used for another request.",
-                code="idempotency_key_reused",
-                cause="A client sent one key with two different requests.",
-                remedy="Make a new key for every command, and keep it only for repeating that very command.",
-            )
-        raise Repeated(known["answer"])
+        await recall(self, request)
+        # Purged between the two statements.
+        raise Contended("The idempotency key has just run out.", code="idempotency_key_expired")
 
     async def answer(self, model: AnswerT) -> AnswerT:
         """Keep the reply for repeats, and give it back."""
@@ -93,6 +78,26 @@ class Command(Transaction):
         """Raise RuntimeError when the block ends without `answer` although a repeat would need it."""
         if self._request is not None and not self._answered:
             raise RuntimeError("a command must call tx.answer(reply) before its transaction ends")
+
+
+async def recall(queries: Queries, request: RequestContext) -> None:
+    """Raise Repeated when the command of this request was done, Conflict when its key belongs to another one."""
+    known = await queries.fetchrow(
+        "select fingerprint, answer from idempotency_keys where user_id = $1 and organization_id = $2 and key = $3",
+        request.caller.user_id,
+        request.caller.organization_id,
+        request.idempotency_key,
+    )
+    if known is None:
+        return
+    if known["fingerprint"] != request.fingerprint:
+        raise Conflict(
+            "The idempotency key was used for another request.",
+            code="idempotency_key_reused",
+            cause="A client sent one key with two different requests.",
+            remedy="Make a new key for every command, and keep it only for repeating that very command.",
+        )
+    raise Repeated(known["answer"])
 
 
 def check_key(request: RequestContext | None) -> None:

@@ -18,7 +18,7 @@ import structlog
 from meshery_common.background import alongside
 from meshery_common.context import current_request
 from meshery_common.database import connecting, migrator
-from meshery_common.database.commands import Command, check_key, check_patience
+from meshery_common.database.commands import Command, check_key, check_patience, recall
 from meshery_common.database.errors import Contended
 from meshery_common.database.listening import Listener
 from meshery_common.database.pool import Connection, Pool
@@ -179,6 +179,16 @@ class Database:
                 # The first one with this key is still at it: as long as our caller waits, so do we.
                 check_patience(request)
         self._wake_up(command)
+
+    async def recall(self, scope: Scope) -> None:
+        """Raise Repeated when the current request is a command that was done before, Conflict as `command` does.
+
+        For a use case that asks others before its transaction: a repeat must get the first answer, whatever they
+        would say now.
+        """
+        request = current_request()
+        if request is not None and request.idempotency_key:
+            await recall(self.within(scope), request)
 
     async def run(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, attempts: int = 5) -> T:
         """Do work in a transaction, again from the start when another transaction was in its way.
