@@ -9,15 +9,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import jsonschema_rs
 import orjson
 import pytest
 
 from meshery_contracts import registry
-from meshery_contracts.errors import Forbidden, Invalid, TooLarge
+from meshery_contracts.errors import Forbidden, Invalid, ProblemError, TooLarge
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
 from meshery_contracts.paging import PageRequest
-from meshery_contracts.registry import KindName, RegisterOpenAPI
+from meshery_contracts.registry import KindName, ModelsRegistered, RegisterOpenAPI
+from meshery_registry.settings import RegistrySettings
+from meshery_testkit.postgres import PostgresForTests
 
 APPS = (Path(__file__).parent.parent / "fixtures" / "apps_v1.json").read_text()
 CLUSTER = UUID("11111111-1111-4111-8111-111111111111")
@@ -208,6 +211,63 @@ async def test_a_packed_document_that_unpacks_to_too_much_is_refused(client: Any
     bomb = base64.b64encode(gzip.compress(b" " * (65 * 1024 * 1024), 1)).decode()
     with pytest.raises(TooLarge):
         await client.register(a_registration(document="", document_gzip=bomb))
+
+
+async def test_what_changed_is_told_once_with_the_generation(client: Any) -> None:
+    told: asyncio.Queue[ModelsRegistered] = asyncio.Queue()
+
+    async def listen(message: Any) -> None:
+        told.put_nowait(ModelsRegistered.model_validate_json(message.data))
+
+    await client.gateway.subscribe(registry.MODELS_REGISTERED.wildcard(client.caller.organization_id), listen)
+    await client.register(a_registration())
+    await client.register(a_registration())
+    await client.register(a_custom_group("example.io", "Widget"))
+    async with asyncio.timeout(20):
+        facts = [await told.get(), await told.get()]
+    assert [(one.generation, one.models) for one in facts] == [(1, ["kubernetes"]), (2, ["example-io"])]
+    assert facts[0].connection_id == facts[0].acted_upon == CLUSTER
+    assert told.empty()
+
+
+async def test_a_group_that_is_gone_takes_its_model_along(client: Any) -> None:
+    await client.register(a_custom_group("example.io", "Widget", "Gadget"))
+    gone = a_custom_group("example.io").model_copy(update={"document": '{"openapi": "3.0.0"}'})
+    report = await client.register(gone)
+    assert (report.removed, report.added) == (2, 0)
+    assert (await client.ask(registry.LIST_MODELS, registry.ListModels())).total_count == 0
+
+
+async def test_a_registration_that_dies_in_the_middle_leaves_nothing(
+    client: Any, postgres_server: PostgresForTests, settings: RegistrySettings
+) -> None:
+    name = settings.database.app_url.get_secret_value().rsplit("/", 1)[1]
+    admin = await asyncpg.connect(postgres_server.admin_url(name))
+    try:
+        async with asyncio.TaskGroup() as group, admin.transaction():
+            # It has written model, schemas and components when it comes to this table, and waits.
+            await admin.execute("lock table registry.registrations in exclusive mode")
+            registering = group.create_task(failing(client, a_registration(), key="one"))
+            async with asyncio.timeout(20):
+                while not await admin.fetchval(_KILL_WAITING):
+                    pass
+            await registering
+        for table in ("models", "components", "schemas", "registrants", "registrations", "outbox"):
+            assert await admin.fetchval(f"select count(*) from registry.{table}") == 0, table
+    finally:
+        await admin.close()
+    assert (await client.register(a_registration(), key="one")).added == 1
+
+
+_KILL_WAITING = """
+    select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock' and usename = 'registry_app'
+"""
+
+
+async def failing(client: Any, request: RegisterOpenAPI, *, key: str) -> None:
+    with pytest.raises(ProblemError):
+        await client.register(request, key=key)
 
 
 async def test_a_kind_without_a_schema_is_named(client: Any) -> None:

@@ -13,8 +13,8 @@ Schema = dict[str, Any]
 
 #: The most values that one schema may have when it is written out.
 MAX_VALUES = 150_000
-#: The most values looked at for one document: stops documents made to explode.
-MAX_STEPS = 5_000_000
+#: The most values looked at for one schema: stops cycles made to multiply.
+MAX_STEPS = 1_000_000
 
 _REFERENCE = "#/components/schemas/"
 _MAPS: Final = ("properties", "patternProperties")
@@ -31,20 +31,19 @@ class SchemaRefused(Exception):
 
 
 class Inliner:
-    """Writes out the schemas of one document, each shared part once."""
+    """Writes out the schemas of one document; what they share is worked out once."""
 
     def __init__(self, named: Mapping[str, Any]) -> None:
         self._named = named
         self._done: dict[str, tuple[Any, int]] = {}
         self._open: list[str] = []
-        #: The lowest place of `_open` that a cut cycle reaches back to: what lies above depends on the way here.
-        self._cut_from = 1_000_000
+        self._cuts = 0
         self._steps = 0
 
     def inlined(self, schema: Mapping[str, Any]) -> Schema:
         """The schema without references. Raises SchemaRefused."""
         self._open.clear()
-        self._cut_from = 1_000_000
+        self._steps = 0
         try:
             written, _ = self._schema(schema)
         except RecursionError:
@@ -88,20 +87,17 @@ class Inliner:
         if name in self._done:
             return self._done[name]
         if name in self._open:
-            self._cut_from = min(self._cut_from, self._open.index(name))
+            self._cuts += 1
             return {}, 1
         if name == reference or not isinstance(self._named.get(name), dict):
             return {}, 1
-        place = len(self._open)
+        cuts = self._cuts
         self._open.append(name)
-        outer, self._cut_from = self._cut_from, 1_000_000
         written, weight = self._schema(self._named[name])
         self._open.pop()
-        if self._cut_from >= place:
+        if self._cuts == cuts:
+            # What holds a cut depends on the way here: kept, it would make a kind's schema depend on other kinds.
             self._done[name] = (written, weight)
-            self._cut_from = outer
-        else:
-            self._cut_from = min(self._cut_from, outer)
         return written, weight
 
     def _check(self, weight: int) -> None:
