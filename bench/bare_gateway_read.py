@@ -1,6 +1,6 @@
 """The same path written by hand with nothing around it: aiohttp, nats-py, asyncpg, uvloop, no reset.
 
-`python bare_gateway_read.py http PORT NATS_URL SEED` and `python bare_gateway_read.py service NATS_URL SEED DSN ID` are its two processes.
+`http PORT NATS_URL SEED` and `service NATS_URL SEED DSN` as arguments make its two processes.
 """
 
 from __future__ import annotations

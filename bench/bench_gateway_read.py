@@ -57,7 +57,9 @@ def a_design_file() -> str:
 async def saved_design(port: int) -> tuple[str, bytes]:
     """Save a design through the gateway; its id and the bytes that a read gives."""
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-        async with session.post("/api/pattern", json={"pattern_data": {"pattern_file": a_design_file()}}) as reply:
+        async with session.post(
+            "/api/pattern", json={"pattern_data": {"pattern_file": a_design_file()}}
+        ) as reply:
             design_id = (await reply.json())[0]["id"]
         headers = {"Accept-Encoding": "identity"}
         async with session.get(f"/api/pattern/{design_id}", headers=headers) as reply:
@@ -80,7 +82,9 @@ async def bare_path(
         "bare-service": ["service", url, servers.seeds["designs"], dsn],
         "bare-http": ["http", str(port), url, servers.seeds["gateway"]],
     }.items():
-        process = await Process.start(Command(name, [sys.executable, program, *arguments], logs / f"{name}.log"))
+        process = await Process.start(
+            Command(name, [sys.executable, program, *arguments], logs / f"{name}.log")
+        )
         stack.push_async_callback(process.stop)
     async with asyncio.timeout(15):
         while True:
@@ -96,8 +100,9 @@ def told(name: str, rounds: list[Round]) -> str:
     rates = sorted(one.requests_per_second for one in rounds)
     p50 = statistics.median(one.percentile(0.5) for one in rounds) * 1000
     p99 = statistics.median(one.percentile(0.99) for one in rounds) * 1000
-    return f"{name:<10} {statistics.median(rates):8.0f} requests/s (min {rates[0]:.0f}, max {rates[-1]:.0f})" + (
-        f"   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms"
+    return (
+        f"{name:<10} {statistics.median(rates):8.0f} requests/s (min {rates[0]:.0f}, max {rates[-1]:.0f})"
+        + (f"   p50 {p50:6.2f} ms   p99 {p99:6.2f} ms")
     )
 
 
@@ -106,7 +111,13 @@ async def main() -> None:
     with tempfile.TemporaryDirectory(prefix="meshery-bench-") as folder:
         home = Path(folder)
         settings = StandaloneSettings(
-            home=home, port=free_port(), nats_port=0, nats_monitor_port=0, separate=True, sandbox="off", kubeconfig=""
+            home=home,
+            port=free_port(),
+            nats_port=0,
+            nats_monitor_port=0,
+            separate=True,
+            sandbox="off",
+            kubeconfig="",
         )
         async with AsyncExitStack() as stack:
             servers = await stack.enter_async_context(infrastructure(settings, home))
@@ -114,14 +125,18 @@ async def main() -> None:
             for member in MEMBERS:
                 if member.name not in NEEDED:
                     continue
-                environment = environment_of(member.name, values_of(member.name, settings, home, servers, None))
+                environment = environment_of(
+                    member.name, values_of(member.name, settings, home, servers, None)
+                )
                 log_file = home / "logs" / f"{member.name}.log"
                 await stack.enter_async_context(SeparateProcess.started(member.name, environment, log_file))
                 await answering(bus, member, settings.port)
             design_id, body = await saved_design(settings.port)
             path = f"/api/pattern/{design_id}"
             bare_port = await bare_path(stack, servers, home / "logs", design_id, body)
-            print(f"one design of {len(body)} bytes, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s each")
+            print(
+                f"one design of {len(body)} bytes, {CONNECTIONS} connections, {ROUNDS} rounds of {SECONDS} s each"
+            )
             for port in (bare_port, settings.port):
                 await load(port, path, connections=CONNECTIONS, seconds=1)
             bare: list[Round] = []

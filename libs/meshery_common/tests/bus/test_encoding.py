@@ -41,10 +41,10 @@ class Outer(PublicMessage):
 
     some_id: UUID
     made_at: datetime
-    parts: list[Inner] = []
+    parts: list[Inner] = Field(default_factory=list)
     private: Private | None = None
-    any_data: dict[str, Any] = {}
-    by_name: dict[str, Inner] = {}
+    any_data: dict[str, Any] = Field(default_factory=dict)
+    by_name: dict[str, Inner] = Field(default_factory=dict)
     ratio: float = 0.0
     names: tuple[str, ...] = ()
 

@@ -253,13 +253,16 @@ async def test_a_stop_answers_what_is_in_flight(nats: NATSForTests, client: Bus,
         await gate.wait()
         return Answer(long_text=request.text)
 
-    async with people.serving(nats), asyncio.TaskGroup() as group:
-        async with Bus.connect(nats.bus_settings("designs"), service="designs") as server:
-            await server.serve(OPEN, slow)
-            tasks = [group.create_task(client.request(OPEN, Ask(text=str(one)))) for one in range(20)]
-            for _ in range(20):
-                await begun.acquire()
-            asyncio.get_running_loop().call_later(0.2, gate.set)
+    async with (
+        people.serving(nats),
+        asyncio.TaskGroup() as group,
+        Bus.connect(nats.bus_settings("designs"), service="designs") as server,
+    ):
+        await server.serve(OPEN, slow)
+        tasks = [group.create_task(client.request(OPEN, Ask(text=str(one)))) for one in range(20)]
+        for _ in range(20):
+            await begun.acquire()
+        asyncio.get_running_loop().call_later(0.2, gate.set)
     assert sorted(int(task.result().long_text) for task in tasks) == list(range(20))
 
 
@@ -363,5 +366,5 @@ async def test_waiting_for_nats_that_comes_later(nats: NATSForTests) -> None:
 
 
 def test_settings_keep_the_seed_to_themselves() -> None:
-    settings = BusSettings(nkey_seed="SUSECRET" + uuid4().hex)  # type: ignore[arg-type]  # pydantic wraps it
+    settings = BusSettings(nkey_seed="SUSECRET" + uuid4().hex)
     assert "SUSECRET" not in repr(settings)
