@@ -1,0 +1,38 @@
+"""The main job from end to end on a real control plane, told once for each mode: all services in one process, and
+one process per service with each of them killed on the way.
+
+Everything goes through HTTP, GraphQL and NATS, as people do it; the cluster is looked at by a client of its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meshery_kube import Client
+from meshery_testkit.cluster import ClusterForTests
+from tests.system import first_steps, picture
+from tests.system.installation import Installation
+from tests.system.story import Story
+
+_STEPS = (
+    first_steps.look_around,
+    first_steps.connect_the_cluster,
+    first_steps.the_registry_learns,
+    picture.what_runs_there,
+    picture.a_config_map_lives,
+    picture.a_new_kind_lives,
+)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(400, func_only=True)
+@pytest.mark.parametrize("mode", ["standalone", "separate"])
+async def test_story(mode: str, sandbox_cluster: ClusterForTests, kube: Client, tmp_path: Path) -> None:
+    separate = mode == "separate"
+    async with Installation.started(tmp_path / "home", separate=separate) as meshery:
+        story = Story(meshery, kube, sandbox_cluster.kubeconfig)
+        for step in _STEPS:
+            await story.step(step)
+        print(mode, story.seconds)
