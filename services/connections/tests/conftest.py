@@ -51,27 +51,16 @@ async def learned(nats: NATSForTests, people: People) -> AsyncIterator[list[regi
 
 
 @pytest.fixture
-async def service(
-    settings: ConnectionsSettings, learned: list[registry.RegisterOpenAPI]
-) -> AsyncIterator[None]:
-    """The running service."""
-    async with hosted(running(settings)):
-        yield
-
-
-@pytest.fixture
 async def ask(
-    service: None, nats: NATSForTests, people: People
+    settings: ConnectionsSettings, learned: list[Any], nats: NATSForTests, people: People
 ) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """`await ask(endpoint, request, caller)`, as the gateway or (services only) designs would."""
-    async with (
-        Bus.connect(nats.bus_settings("gateway"), service="gateway") as gateway,
-        Bus.connect(nats.bus_settings("designs"), service="designs") as designs,
-    ):
+    """`await ask(endpoint, request, caller)` of the running service, as the gateway or (services only) designs would."""
+    bus = {name: Bus.connect(nats.bus_settings(name), service=name) for name in ("gateway", "designs")}
+    async with hosted(running(settings)), bus["gateway"] as gateway, bus["designs"] as designs:
 
         async def send(endpoint: Any, request: Any, caller: Caller, **more: Any) -> Any:
-            bus = designs if endpoint.subject.startswith("meshery.svc.") else gateway
-            return await bus.request(endpoint, request, assertion=people.assertion(caller), **more)
+            asker = designs if endpoint.subject.startswith("meshery.svc.") else gateway
+            return await asker.request(endpoint, request, assertion=people.assertion(caller), **more)
 
         yield send
 
@@ -79,5 +68,5 @@ async def ask(
 @pytest.fixture
 async def database(settings: ConnectionsSettings) -> AsyncIterator[Database]:
     """The service's own database, to look at what it stored."""
-    async with Database.open(settings.database, schema="connections", migrations=MIGRATIONS) as db:
-        yield db
+    async with Database.open(settings.database, schema="connections", migrations=MIGRATIONS) as opened:
+        yield opened
