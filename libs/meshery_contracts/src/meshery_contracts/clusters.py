@@ -13,6 +13,9 @@ from meshery_contracts.errors import Problem, Word
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Message
 
+#: Codes of problems that pass once the namespace or the kind of an object is there.
+NOT_THERE_YET = frozenset({"kind_unknown", "object_unknown"})
+
 
 class ObjectReference(Message):
     """One object in a cluster."""

@@ -26,7 +26,11 @@ class Direction(StrEnum):
 
 
 class Action(StrEnum):
-    """What a run will do to one object."""
+    """What a run will do to one object.
+
+    Of a deployment also what is unchanged is applied: that changes nothing in it but makes the fields ours. Of a
+    removal unchanged is what is gone already, or is somebody else's by now.
+    """
 
     CREATE = "create"
     UPDATE = "update"
@@ -62,7 +66,8 @@ class PlanDesign(Message):
 
     design_id: UUID | None = None
     file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)] | None = Field(
-        default=None, description="A design file that is not saved; instead of `design_id`."
+        default=None,
+        description="A design file that is not saved: on its own, or with `design_id` an edit of that design.",
     )
     version: int | None = None
     connection_ids: list[UUID] = Field(
@@ -77,7 +82,7 @@ class Plan(PublicMessage):
     """The whole plan. Its hash changes whenever what it would do changes."""
 
     design_id: UUID | None = None
-    version: int
+    version: int = Field(description="Of the design; 0 for a file that is not saved.")
     direction: Direction
     hash: str
     objects: list[ObjectPlan]
@@ -108,7 +113,7 @@ class RunStatus(StrEnum):
 
 
 class ObjectState(StrEnum):
-    """How far a run got with one object."""
+    """How far a run got with one object. All but waiting and applied are final."""
 
     WAITING = "waiting"
     APPLIED = "applied"
@@ -129,6 +134,7 @@ class RunObject(PublicMessage):
     model: str = ""
     reference: ObjectReference
     wave: int
+    action: Action = Field(description="What the plan said at the start of the run.")
     state: ObjectState
     message: str = ""
     problem: Problem | None = None
@@ -232,7 +238,7 @@ CANCEL_RUN = Endpoint(
     key=Key.UNDEPLOY_DESIGN,
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
-    summary="Stop a run after the wave it is in.",
+    summary="Stop a run; what it has applied stays.",
 )
 RUN_STARTED = Topic("meshery.evt.designs.v1.{organization_id}.run_started.{id}", RunFact)
 RUN_PROGRESSED = Topic("meshery.evt.designs.v1.{organization_id}.run_progressed.{id}", RunFact)

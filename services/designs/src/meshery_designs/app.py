@@ -13,12 +13,13 @@ from meshery_common.health import Health
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
+from meshery_contracts import connections
 from meshery_designs import subjects
 from meshery_designs.clients import ClusterClient, IdentityClient, RegistryClient
-from meshery_designs.service import DeploymentsService, DesignsService
+from meshery_designs.service import DeploymentsService, DesignsService, Planner
 from meshery_designs.settings import DesignsSettings
 from meshery_designs.store.runs import RUN_KIND
-from meshery_designs.workers import DeploymentRuns
+from meshery_designs.workers import ConnectionFacts, DeploymentRuns
 
 SERVICE = "designs"
 
@@ -40,7 +41,7 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         needs.need("nats", bus.connected)
         registry, clusters, identity = RegistryClient(bus), ClusterClient(bus), IdentityClient(bus)
         designs = DesignsService(db, registry, beside)
-        deployments = DeploymentsService(db, designs, clusters)
+        deployments = DeploymentsService(db, designs, Planner(db, clusters))
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
@@ -52,9 +53,20 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
             health_poll_seconds=settings.health_poll_seconds,
         )
         worker = Worker(
-            db, {RUN_KIND: runs.work}, announce=runs.announce_given_up, concurrency=settings.runs_at_once
+            db,
+            {RUN_KIND: runs.work},
+            announce=runs.announce_given_up,
+            concurrency=settings.runs_at_once,
+            grace_seconds=settings.stop_grace_seconds / 2,
         )
         tasks.start("runs", worker.run)
+        gone = ConnectionFacts(db)
+        tasks.start(
+            "facts of connections",
+            lambda: bus.streams.consume(
+                connections.CHANGED.stream, SERVICE, gone.take, subjects=[connections.CHANGED.wildcard()]
+            ),
+        )
         await subjects.serve(bus, designs, deployments)
         with needs.serving():
             yield needs

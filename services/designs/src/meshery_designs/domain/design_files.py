@@ -14,12 +14,15 @@ from uuid import UUID
 
 import orjson
 
-from meshery_contracts.errors import FieldProblem, Invalid
+from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 
 SCHEMA_VERSION = "designs.meshery.io/v1beta3"
 COMPONENT_SCHEMA_VERSION = "components.meshery.io/v1beta3"
-FIRST_VERSION = "0.0.1"
+UNTITLED = "Untitled Design"
 MAX_COMPONENTS = 5000
+MAX_NAME_CHARACTERS = 255
+#: The largest design, in bytes of its text inside a reply: that holds it twice, and must fit into one message.
+MAX_REPLY_BYTES = 1_900_000
 
 #: What a stored component leaves to the registry, which adds it again when somebody asks for it.
 _REGISTRY_FIELDS = ("capabilities",)
@@ -51,24 +54,10 @@ def is_design_file(document: Any) -> bool:
     return "components" in document and "kind" not in document and "apiVersion" not in document
 
 
-def new_file(name: str, components: Sequence[dict[str, Any]], design_id: UUID) -> dict[str, Any]:
-    """A first version of a design."""
-    return {
-        "id": str(design_id),
-        "name": name,
-        "schemaVersion": SCHEMA_VERSION,
-        "version": FIRST_VERSION,
-        "metadata": {"resolvedAliases": {}},
-        "preferences": {"layers": {"relationships": {}}},
-        "components": list(components),
-        "relationships": [],
-    }
-
-
 def checked(
     document: Any, *, design_id: UUID, name: str, version: int, new_id: Callable[[], UUID]
 ) -> StoredFile:
-    """A design file made fit to be stored: ids, names and version set. Raises Invalid with the places.
+    """A design file made fit to be stored: ids, names and version set. Raises Invalid with the places, TooLarge.
 
     `name` wins over the file's own; `version` counts saves and becomes the patch number.
     """
@@ -79,17 +68,12 @@ def checked(
             remedy="Send a design file, or import the document instead.",
         )
     problems: list[FieldProblem] = []
-    components = document.get("components") or []
-    if not isinstance(components, list):
-        problems.append(FieldProblem(path="components", message="must be a list"))
-        components = []
-    if len(components) > MAX_COMPONENTS:
-        problems.append(FieldProblem(path="components", message=f"has more than {MAX_COMPONENTS} entries"))
-    for list_field in ("relationships",):
-        if not isinstance(document.get(list_field) or [], list):
-            problems.append(FieldProblem(path=list_field, message="must be a list"))
-    kept = [_component(one, position, problems, new_id) for position, one in enumerate(components)]
-    _check_unique(kept, problems)
+    title = name.strip() or _text(document.get("name")) or UNTITLED
+    if len(title) > MAX_NAME_CHARACTERS or "\0" in title:
+        message = f"must be a text of at most {MAX_NAME_CHARACTERS} characters"
+        problems.append(FieldProblem(path="name", message=message))
+    relationships = _list(document, "relationships", problems)
+    components = _components(document, problems, new_id)
     if problems:
         raise Invalid(
             f"The design file is not valid at {problems[0].path}: {problems[0].message}.",
@@ -97,34 +81,38 @@ def checked(
             fields=tuple(problems[:100]),
             remedy="Mend the named places and save again.",
         )
-    shell = {key: value for key, value in document.items() if key != "components"}
-    shell["id"] = str(design_id)
-    shell["name"] = name or _text(document.get("name")) or "Untitled Design"
-    shell["schemaVersion"] = SCHEMA_VERSION
-    shell["version"] = f"0.0.{version}"
-    shell.setdefault("metadata", {"resolvedAliases": {}})
-    shell.setdefault("preferences", {"layers": {"relationships": {}}})
-    shell["relationships"] = document.get("relationships") or []
-    bodies = [orjson.dumps(one) for one in kept]
-    return StoredFile(
-        name=shell["name"],
-        shell=orjson.dumps(shell),
+    ours = {
+        "id": str(design_id),
+        "name": title,
+        "schemaVersion": SCHEMA_VERSION,
+        "version": f"0.0.{version}",
+        "metadata": document.get("metadata") or {"resolvedAliases": {}},
+        "preferences": document.get("preferences") or {"layers": {"relationships": {}}},
+        "relationships": relationships,
+    }
+    others = {key: value for key, value in document.items() if key != "components" and key not in ours}
+    bodies = [orjson.dumps(one) for one in components]
+    file = StoredFile(
+        name=title,
+        shell=orjson.dumps({**ours, **others}),
         components=tuple((component_hash(body), body) for body in bodies),
     )
+    _check_size(file)
+    return file
 
 
 def changed(
-    document: dict[str, Any], changes: Sequence[Mapping[str, Any]], removed: Sequence[UUID]
+    document: Mapping[str, Any], changes: Sequence[dict[str, Any]], removed: Sequence[UUID]
 ) -> dict[str, Any]:
-    """A design file after whole components were put in place of those with the same id, added, or removed."""
+    """A design file after whole components were put in place of those with the same id, added, or removed.
+
+    What is both changed and removed is removed.
+    """
     gone = {str(one) for one in removed}
-    by_id = {str(one.get("id")): one for one in changes}
-    components = [
-        by_id.pop(str(one.get("id")), one)
-        for one in document.get("components") or []
-        if str(one.get("id")) not in gone
-    ]
-    return {**document, "components": [*components, *by_id.values()]}
+    new = [one for one in changes if _id(one) is None]
+    by_id = {component_id: one for one in changes if (component_id := _id(one)) is not None}
+    components = [by_id.pop(str(one["id"]), one) for one in document["components"]] + [*by_id.values(), *new]
+    return {**document, "components": [one for one in components if _id(one) not in gone]}
 
 
 def assemble(shell: bytes, bodies: Sequence[bytes]) -> str:
@@ -139,39 +127,89 @@ def component_hash(body: bytes) -> bytes:
     return hashlib.blake2b(body, digest_size=16).digest()
 
 
+def _check_size(file: StoredFile) -> None:
+    size = len(orjson.dumps(file.text))
+    if size > MAX_REPLY_BYTES:
+        raise TooLarge(
+            f"The design has {size:,} bytes, {MAX_REPLY_BYTES:,} are allowed.",
+            code="design_too_large",
+            remedy="Split it into several designs.",
+        )
+
+
+def _components(
+    document: Mapping[str, Any], problems: list[FieldProblem], new_id: Callable[[], UUID]
+) -> list[dict[str, Any]]:
+    values = _list(document, "components", problems)
+    if len(values) > MAX_COMPONENTS:
+        problems.append(FieldProblem(path="components", message=f"has more than {MAX_COMPONENTS} entries"))
+        return []
+    components: dict[str, dict[str, Any]] = {}
+    for position, value in enumerate(values):
+        path = f"components.{position}"
+        if not isinstance(value, dict):
+            problems.append(FieldProblem(path=path, message="must be a mapping"))
+            continue
+        component = _component(value, path, problems, new_id)
+        if component["id"] in components:
+            problems.append(FieldProblem(path=f"{path}.id", message=f"{component['id']} occurs twice"))
+        components[component["id"]] = component
+    return list(components.values())
+
+
 def _component(
-    value: Any, position: int, problems: list[FieldProblem], new_id: Callable[[], UUID]
+    value: dict[str, Any], path: str, problems: list[FieldProblem], new_id: Callable[[], UUID]
 ) -> dict[str, Any]:
-    path = f"components.{position}"
-    if not isinstance(value, dict):
-        problems.append(FieldProblem(path=path, message="must be a mapping"))
-        return {}
     component = {key: field for key, field in value.items() if key not in _REGISTRY_FIELDS}
-    try:
-        component["id"] = str(UUID(str(component["id"]))) if component.get("id") else str(new_id())
-    except ValueError:
+    component["id"] = _id(value) or str(new_id())
+    if value.get("id") and _id(value) is None:
         problems.append(FieldProblem(path=f"{path}.id", message="must be a UUID"))
-    inner = component.get("component")
-    if not isinstance(inner, dict) or not _text(inner.get("kind")):
+    inner = _mapping(component, "component", path, problems)
+    if not _text(inner.get("kind")):
         problems.append(FieldProblem(path=f"{path}.component.kind", message="must name a kind"))
-    else:
-        component["component"] = {**inner, "schema": ""}  # the registry keeps the schema
-    for mapping in ("configuration", "metadata"):
-        if not isinstance(component.get(mapping) or {}, dict):
-            problems.append(FieldProblem(path=f"{path}.{mapping}", message="must be a mapping"))
+    _check_text(inner, "version", f"{path}.component", problems)
+    component["component"] = {**inner, "schema": ""}  # the registry keeps the schema
+    for field in ("metadata", "modelReference"):
+        _mapping(component, field, path, problems)
+    configuration = _mapping(component, "configuration", path, problems)
+    metadata = _mapping(configuration, "metadata", f"{path}.configuration", problems)
+    for field in ("labels", "annotations"):
+        _mapping(metadata, field, f"{path}.configuration.metadata", problems)
+    for field in ("name", "generateName", "namespace"):
+        _check_text(metadata, field, f"{path}.configuration.metadata", problems)
     component.setdefault("schemaVersion", COMPONENT_SCHEMA_VERSION)
     return component
 
 
-def _check_unique(components: Sequence[dict[str, Any]], problems: list[FieldProblem]) -> None:
-    seen: set[str] = set()
-    for position, one in enumerate(components):
-        component_id = str(one.get("id"))
-        if component_id in seen:
-            problems.append(
-                FieldProblem(path=f"components.{position}.id", message=f"{component_id} occurs twice")
-            )
-        seen.add(component_id)
+def _list(document: Mapping[str, Any], field: str, problems: list[FieldProblem]) -> list[Any]:
+    value = document.get(field)
+    if isinstance(value, list):
+        return value
+    if value is not None:
+        problems.append(FieldProblem(path=field, message="must be a list"))
+    return []
+
+
+def _mapping(value: Mapping[str, Any], field: str, path: str, problems: list[FieldProblem]) -> dict[str, Any]:
+    found = value.get(field)
+    if isinstance(found, dict):
+        return found
+    if found is not None:
+        problems.append(FieldProblem(path=f"{path}.{field}", message="must be a mapping"))
+    return {}
+
+
+def _check_text(value: Mapping[str, Any], field: str, path: str, problems: list[FieldProblem]) -> None:
+    if not isinstance(value.get(field), str | None):
+        problems.append(FieldProblem(path=f"{path}.{field}", message="must be a text"))
+
+
+def _id(component: Mapping[str, Any]) -> str | None:
+    """The id of a component in its one spelling; None without one, or when it is no UUID."""
+    try:
+        return str(UUID(component["id"]))
+    except (KeyError, ValueError, AttributeError, TypeError):
+        return None
 
 
 def _text(value: Any) -> str:

@@ -5,6 +5,8 @@ What must not be in here: anything that knows what the documents mean.
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 import orjson
@@ -17,32 +19,77 @@ MAX_VALUES = 1_000_000
 #: The deepest nesting that is read.
 MAX_DEPTH = 100
 
-_Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_MERGE = "tag:yaml.org,2002:merge"
+_SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _PlainLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
-    """YAML as Kubernetes reads it: a date stays the text it is."""
+class _KubernetesLoader(_SafeLoader):  # type: ignore[misc]  # the C loader has no types
+    """YAML as Kubernetes reads it: dates, `=` and `22:22` stay the texts they are."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 -- filled below, as PyYAML wants it
+    _merged = 0
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Put in what `<<` names, as PyYAML does, but not more of it than a file may hold."""
+        if all(key.tag != _MERGE for key, _ in node.value):
+            return
+        pairs, node.value = node.value, []
+        merged: list[Any] = []
+        own = []
+        for key, value in pairs:
+            if key.tag != _MERGE:
+                own.append((key, value))
+                continue
+            # Of several mappings the first wins, so it comes last.
+            for part in reversed(value.value) if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(part, yaml.MappingNode):
+                    problem = "`<<` takes a mapping, or a list of mappings"
+                    raise yaml.constructor.ConstructorError(None, None, problem, part.start_mark)
+                self.flatten_mapping(part)
+                self._merged += len(part.value)
+                if self._merged > MAX_VALUES:
+                    raise _too_large("The file")
+                merged.extend(part.value)
+        node.value = merged + own
 
 
-_PlainLoader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in _Loader.yaml_implicit_resolvers.items()
-}
+for _tag, _pattern, _first in (
+    ("bool", r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF", "yYnNtTfFoO"),
+    ("int", r"[-+]?(?:0b[01_]+|0[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*|\.[0-9][0-9_]*)(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        "-+0123456789.",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", r"<<", "<"),
+):
+    _KubernetesLoader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
 
 
 def read_documents(text: str) -> list[Any]:
     """The documents of a text, empty ones left out. Raises Invalid with line and column."""
-    stripped = text.lstrip("\ufeff \t\r\n")
-    if not stripped:
-        raise Invalid(
-            "The file is empty.", code="document_empty", remedy="Send a file with at least one document."
-        )
-    documents = _read_json(stripped) if stripped[0] in "{[" else None
+    text = text.lstrip("\ufeff")
+    start = text.lstrip()[:1]
+    if not start:
+        raise _empty()
+    documents = _read_json(text) if start in "{[" else None
     if documents is None:
         documents = _read_yaml(text)
     for position, document in enumerate(documents, start=1):
-        _check_size(document, position)
-    return [document for document in documents if document is not None]
+        check_values(document, f"Document {position}")
+    found = [document for document in documents if document is not None]
+    if not found:
+        raise _empty()
+    return found
+
+
+def _empty() -> Invalid:
+    return Invalid(
+        "The file is empty.", code="document_empty", remedy="Send a file with at least one document."
+    )
 
 
 def _read_json(text: str) -> list[Any] | None:
@@ -54,17 +101,19 @@ def _read_json(text: str) -> list[Any] | None:
 
 def _read_yaml(text: str) -> list[Any]:
     try:
-        return list(yaml.load_all(text, Loader=_PlainLoader))
+        _check_depth(text)
+        return list(yaml.load_all(text, Loader=_KubernetesLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
+        problem = str(error.problem or error.context)
         raise Invalid(
-            f"The file is no valid YAML or JSON: {where}: {error.problem or error.context}.",
+            f"The file is no valid YAML or JSON: {where}: {problem}.",
             code="document_unreadable",
-            fields=(FieldProblem(path=where, message=str(error.problem or error.context)),),
+            fields=(FieldProblem(path=where, message=problem),),
             remedy="Mend the file at that place and send it again.",
         ) from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, TypeError, LookupError) as error:
         raise Invalid(
             "The file is no valid YAML or JSON.",
             code="document_unreadable",
@@ -73,34 +122,84 @@ def _read_yaml(text: str) -> list[Any]:
         ) from None
 
 
-def _check_size(document: Any, position: int) -> None:
+def _check_depth(text: str) -> None:
+    """Raise Invalid before the C loader, which is recursive, would take the process down."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise _too_deep("The file")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def check_values(value: Any, what: str) -> None:
+    """Raise Invalid unless a value can be written as JSON and stored: its size, depth, keys and scalars.
+
+    `what` begins the sentence that says so.
+    """
     count = 0
-    level = [document]
+    level = [value]
     for _ in range(MAX_DEPTH):
         following: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                for key in value:
-                    if not isinstance(key, str):
-                        raise Invalid(
-                            f"Document {position} has the key {key!r}, which is no text.",
-                            code="document_key",
-                            remedy="Put the key in quotes.",
-                        )
-                following.extend(value.values())
-            elif isinstance(value, list):
-                following.extend(value)
-        count += len(following)
-        if count > MAX_VALUES:
-            raise Invalid(
-                f"Document {position} holds more than {MAX_VALUES:,} values.",
-                code="document_too_large",
-                cause="The file is very large, or repeats itself by YAML aliases.",
-                remedy="Split it into several designs.",
-            )
+        for one in level:
+            if isinstance(one, dict):
+                for key in one:
+                    _check_key(key, what)
+                inner: Any = one.values()
+            elif isinstance(one, list):
+                inner = one
+            else:
+                _check_scalar(one, what)
+                continue
+            count += len(inner)
+            if count > MAX_VALUES:
+                raise _too_large(what)
+            following.extend(inner)
         if not following:
             return
         level = following
-    raise Invalid(
-        f"Document {position} is nested more than {MAX_DEPTH} levels deep.", code="document_too_deep"
+    raise _too_deep(what)
+
+
+def _too_large(what: str) -> Invalid:
+    return Invalid(
+        f"{what} holds more than {MAX_VALUES:,} values.",
+        code="document_too_large",
+        cause="The file is very large, or repeats itself by YAML aliases.",
+        remedy="Split it into several designs.",
     )
+
+
+def _too_deep(what: str) -> Invalid:
+    return Invalid(f"{what} is nested more than {MAX_DEPTH} levels deep.", code="document_too_deep")
+
+
+def _check_key(key: Any, what: str) -> None:
+    if not isinstance(key, str):
+        raise Invalid(
+            f"{what} has the key {key!r}, which is no text.",
+            code="document_key",
+            remedy="Put the key in quotes.",
+        )
+    _check_scalar(key, what)
+
+
+def _check_scalar(value: Any, what: str) -> None:
+    if isinstance(value, str):
+        wrong = "a text with a NUL character" if "\0" in value else ""
+    elif value is None or isinstance(value, bool):
+        wrong = ""
+    elif isinstance(value, int):
+        wrong = "" if -(2**63) <= value < 2**64 else "a whole number of more than 64 bits"
+    elif isinstance(value, float):
+        wrong = "" if math.isfinite(value) else "a number that is not finite"
+    else:
+        wrong = f"a value of the type {type(value).__name__}"
+    if wrong:
+        raise Invalid(
+            f"{what} holds {wrong}, which JSON and Kubernetes have no place for.",
+            code="document_value",
+            remedy="Put the value in quotes, or leave it out.",
+        )

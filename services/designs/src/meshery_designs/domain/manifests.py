@@ -1,7 +1,7 @@
 """Kubernetes documents to components and back.
 
 Nothing is dropped: a document whose kind the registry does not know becomes a component with status `open`, and
-a note says so.
+a note says so. What a cluster has written into an object is left out: it means nothing in another one.
 """
 
 from __future__ import annotations
@@ -15,23 +15,22 @@ from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.designs import ImportNote
 from meshery_contracts.errors import FieldProblem, Invalid
 from meshery_contracts.registry import ResolvedKind
-from meshery_designs.domain.design_files import COMPONENT_SCHEMA_VERSION
+from meshery_designs.domain.design_files import COMPONENT_SCHEMA_VERSION, MAX_COMPONENTS
 
+CRD = "CustomResourceDefinition.apiextensions.k8s.io"
 DESIGN_LABEL = "design.meshery.io/id"
 VERSION_ANNOTATION = "design.meshery.io/version"
 COMPONENT_ANNOTATION = "component.meshery.io/id"
 
 #: What a cluster writes into an object and a design must not carry.
-_CLUSTER_METADATA = (
-    "creationTimestamp",
-    "deletionTimestamp",
-    "generation",
-    "managedFields",
-    "resourceVersion",
-    "selfLink",
-    "uid",
+CLUSTER_METADATA = frozenset(
+    {
+        *("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"),
+        *("managedFields", "ownerReferences", "resourceVersion", "selfLink", "uid"),
+    }
 )
-_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_NOT_CONFIGURATION = ("apiVersion", "kind", "status")
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,13 @@ class Manifest:
     @property
     def name(self) -> str:
         """metadata.name, or metadata.generateName."""
-        metadata = self.content.get("metadata") or {}
-        return str(metadata.get("name") or metadata.get("generateName") or "")
+        metadata = self.content["metadata"]
+        return str(metadata.get("name") or metadata["generateName"])
+
+    @property
+    def fixed_name(self) -> bool:
+        """Whether it bears a name of its own rather than the beginning of one."""
+        return bool(self.content["metadata"].get("name"))
 
 
 def manifests_of(documents: Sequence[Any]) -> list[Manifest]:
@@ -64,9 +68,11 @@ def manifests_of(documents: Sequence[Any]) -> list[Manifest]:
                 problems.append(FieldProblem(path=f"document {position}", message=complaint))
             else:
                 found.append(Manifest(position, content))
+    if len(found) > MAX_COMPONENTS:
+        problems.append(FieldProblem(path="file", message=f"it holds more than {MAX_COMPONENTS} objects"))
     if problems:
         raise Invalid(
-            f"{problems[0].path.capitalize()} is no Kubernetes object: {problems[0].message}.",
+            f"{problems[0].path.capitalize()} cannot be imported: {problems[0].message}.",
             code="manifest_invalid",
             fields=tuple(problems[:100]),
             cause="A Kubernetes document names apiVersion, kind and metadata.name.",
@@ -83,29 +89,46 @@ def components_of(
     """A component for each manifest, and what a person should know about some of them."""
     components: list[dict[str, Any]] = []
     notes: list[ImportNote] = []
+    first_of: dict[ObjectReference, int] = {}
     for manifest in manifests:
         known = kinds.get(manifest.kind)
         if known is None or known.component_id is None:
             known = None
-            version, kind = manifest.kind
+            notes.append(_note(manifest, _unknown(manifest)))
+        component = _component(manifest, known, new_id())
+        components.append(component)
+        if not manifest.fixed_name:
+            notes.append(_note(manifest, "With generateName it could not be applied twice: it gets a name."))
+            continue
+        reference = reference_of(manifest.content, namespaced=known is None or known.namespaced)
+        if reference in first_of:
             notes.append(
-                ImportNote(
-                    document=manifest.position,
-                    reference=f"{kind}/{manifest.name}",
-                    message=f"The registry does not know {kind} of {version} yet: kept as it is, not validated. "
-                    "Connect a cluster that serves it, or import its model.",
+                _note(
+                    manifest, f"Document {first_of[reference]} declares the same object: remove one of them."
                 )
             )
-        components.append(_component(manifest, known, new_id()))
+        first_of.setdefault(reference, manifest.position)
     return components, notes
+
+
+def _note(manifest: Manifest, message: str) -> ImportNote:
+    return ImportNote(
+        document=manifest.position, reference=f"{manifest.kind[1]}/{manifest.name}", message=message
+    )
+
+
+def _unknown(manifest: Manifest) -> str:
+    version, kind = manifest.kind
+    return (
+        f"The registry does not know {kind} of {version} yet: kept as it is, not validated. "
+        "Connect a cluster that serves it, or import its model."
+    )
 
 
 def _component(manifest: Manifest, known: ResolvedKind | None, component_id: UUID) -> dict[str, Any]:
     version, kind = manifest.kind
-    configuration = {
-        key: value for key, value in manifest.content.items() if key not in ("apiVersion", "kind", "status")
-    }
-    configuration["metadata"] = _own_metadata(configuration.get("metadata") or {})
+    configuration = {key: value for key, value in manifest.content.items() if key not in _NOT_CONFIGURATION}
+    configuration["metadata"] = _own_metadata(manifest.content["metadata"])
     model = known.model.model_dump(mode="json") if known is not None and known.model else None
     return {
         "id": str(component_id),
@@ -139,9 +162,13 @@ def is_deployable(component: Mapping[str, Any]) -> bool:
 def object_of(component: Mapping[str, Any], *, design_id: UUID | None, version: int) -> dict[str, Any]:
     """The Kubernetes object that a component declares, marked as this design's."""
     inner = component["component"]
-    configuration = dict(component.get("configuration") or {})
+    configuration = component.get("configuration") or {}
     metadata = dict(configuration.get("metadata") or {})
-    metadata.setdefault("name", component.get("displayName") or "")
+    generated = metadata.pop("generateName", None)
+    if not metadata.get("name"):
+        # The same in every run, so that a run that is repeated makes no second object.
+        begun = f"{generated}{str(component['id'])[:8]}" if generated else None
+        metadata["name"] = begun or str(component.get("displayName") or "")
     if design_id is not None:
         metadata["labels"] = {**(metadata.get("labels") or {}), DESIGN_LABEL: str(design_id)}
         metadata["annotations"] = {
@@ -149,8 +176,14 @@ def object_of(component: Mapping[str, Any], *, design_id: UUID | None, version: 
             VERSION_ANNOTATION: str(version),
             COMPONENT_ANNOTATION: str(component["id"]),
         }
-    configuration["metadata"] = metadata
-    return {"apiVersion": inner.get("version") or "v1", "kind": inner["kind"], **configuration}
+    own = {key: value for key, value in configuration.items() if key not in _NOT_CONFIGURATION}
+    return {"apiVersion": inner.get("version") or "v1", "kind": inner["kind"], **own, "metadata": metadata}
+
+
+def group_kind(api_version: str, kind: str) -> str:
+    """A kind in kubectl's notation, `Deployment.apps`: two groups may have kinds of one name."""
+    group = api_version.rpartition("/")[0]
+    return f"{kind}.{group}" if group else kind
 
 
 def reference_of(content: Mapping[str, Any], *, namespaced: bool = True) -> ObjectReference:
@@ -165,10 +198,10 @@ def reference_of(content: Mapping[str, Any], *, namespaced: bool = True) -> Obje
 
 
 def _own_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    own = {key: value for key, value in metadata.items() if key not in _CLUSTER_METADATA}
+    own = {key: value for key, value in metadata.items() if key not in CLUSTER_METADATA}
     annotations = own.get("annotations")
-    if isinstance(annotations, dict) and _LAST_APPLIED in annotations:
-        own["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
+    if isinstance(annotations, dict) and LAST_APPLIED in annotations:
+        own["annotations"] = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
     return own
 
 

@@ -2,5 +2,6 @@
 
 from meshery_designs.service.deployments import DeploymentsService
 from meshery_designs.service.designs import DesignsService
+from meshery_designs.service.planning import Planner
 
-__all__ = ["DeploymentsService", "DesignsService"]
+__all__ = ["DeploymentsService", "DesignsService", "Planner"]

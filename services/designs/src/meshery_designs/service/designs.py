@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,17 +19,17 @@ from meshery_common.processes import WorkerProcess
 from meshery_contracts import designs as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import (
+    ComponentChanges,
     CreateDesign,
     Design,
-    DesignDeleted,
     DesignId,
     DesignPage,
-    DesignSaved,
     DesignType,
     DesignVersionPage,
     GetDesign,
     ImportDesign,
     ImportedDesign,
+    ImportNote,
     ListDesigns,
     ListVersions,
     NullString,
@@ -38,13 +40,14 @@ from meshery_contracts.designs import (
     ValidationReport,
     Visibility,
 )
-from meshery_contracts.errors import Invalid
-from meshery_contracts.messages import Nothing, Severity
+from meshery_contracts.errors import Conflict, Invalid
+from meshery_contracts.messages import Nothing
 from meshery_designs.clients import RegistryClient
 from meshery_designs.domain import design_files, manifests, validation
 from meshery_designs.domain.design_files import StoredFile
-from meshery_designs.domain.documents import read_documents
-from meshery_designs.store import DesignStore
+from meshery_designs.domain.documents import check_values, read_documents
+from meshery_designs.service import facts
+from meshery_designs.store import DeployedStore, DesignStore, RunStore
 
 #: Texts longer than this are read in the worker process, so that no request waits for them.
 _HEAVY_CHARACTERS = 64 * 1024
@@ -64,6 +67,8 @@ class DesignsService:
     ) -> None:
         self._db = db
         self._store = DesignStore()
+        self._runs = RunStore()
+        self._deployed = DeployedStore()
         self._registry = registry
         self._worker = worker
         self._clock = clock
@@ -71,9 +76,10 @@ class DesignsService:
     async def get(self, request: GetDesign, caller: Caller) -> Design:
         """A design in its newest or in a named version."""
         queries = self._db.within(caller.organization_id)
-        if request.version is None:
-            return await self._store.get(queries, request.design_id, caller)
-        return await self._store.get_version(queries, request.design_id, request.version, caller)
+        design = await self._store.get(queries, request.design_id, caller, with_source=request.with_source)
+        if request.version is None or request.version == design.version:
+            return design
+        return await self._store.in_version(queries, design, request.version)
 
     async def page(self, request: ListDesigns, caller: Caller) -> DesignPage:
         """A page of the designs that the caller may read."""
@@ -99,48 +105,42 @@ class DesignsService:
 
     async def update(self, request: UpdateDesign, caller: Caller) -> Design:
         """Save the next version: from a whole file, from changed components, or only under another name."""
+        document = await self._document(request.file) if request.file is not None else None
+        if request.changes is not None:
+            check_values(request.changes.changed, "The change")
         async with self._db.command(caller.organization_id) as tx:
             current = await self._store.get(tx, request.design_id, caller)
             await self._store.require_edit(tx, current.id, caller)
-            document = orjson.loads(current.pattern_file)
-            if request.file is not None:
-                document = await self._document(request.file)
-            elif request.changes is not None:
-                document = design_files.changed(document, request.changes.changed, request.changes.removed)
-            name = request.name or (str(document.get("name") or "") if request.file else "") or current.name
+            base_version = request.base_version or current.version
             file = design_files.checked(
-                document, design_id=current.id, name=name, version=current.version + 1, new_id=uuid4
+                _edited(current, document, request.changes),
+                design_id=current.id,
+                name=request.name or "",
+                version=base_version + 1,
+                new_id=uuid4,
             )
             design = await self._store.update(
-                tx,
-                current.id,
-                current.version if request.base_version is None else request.base_version,
-                file,
-                caller,
-                visibility=request.visibility,
+                tx, current.id, base_version, file, caller, visibility=request.visibility
             )
             await self._announce_saved(tx, design, caller, "update")
             return await tx.answer(design)
 
     async def delete(self, request: DesignId, caller: Caller) -> Design:
-        """Delete a design. What it deployed stays in the clusters: undeploy it before."""
+        """Delete a design that no cluster holds anything of: nobody could undeploy it any more."""
         async with self._db.command(caller.organization_id) as tx:
             design = await self._store.get(tx, request.design_id, caller)
             await self._store.require_edit(tx, design.id, caller)
+            await self._runs.require_idle(tx, design.id)
+            if holding := await self._deployed.connections(tx, design.id):
+                raise Conflict(
+                    f"Design '{design.name}' is deployed in {len(holding)} clusters.",
+                    code="design_deployed",
+                    detail=f"connections {', '.join(sorted(str(one) for one in holding))}",
+                    remedy="Undeploy it first, or delete the connection of a cluster that is gone.",
+                )
             await self._store.delete(tx, design.id)
             await forget_object(tx, design.id)
-            fact = DesignDeleted(
-                organization_id=design.organization_id,
-                user_id=caller.user_id,
-                actor=caller.actor,
-                occurred_at=self._clock(),
-                category="design",
-                action="delete",
-                description=f"Design '{design.name}' was deleted.",
-                acted_upon=design.id,
-                design_id=design.id,
-                name=design.name,
-            )
+            fact = facts.design_deleted(design, caller, self._clock())
             await outbox.add(tx, contract.DELETED, fact, subject_id=design.id)
             return await tx.answer(design)
 
@@ -162,23 +162,18 @@ class DesignsService:
 
     async def import_document(self, request: ImportDesign, caller: Caller) -> ImportedDesign:
         """Find out what a document is, turn it into a design and save that."""
+        await self._db.recall(caller.organization_id)
         content = _decoded(request.file)
         documents = await self._documents(content)
+        kind, document, notes = await self._design_in(documents)
         design_id = uuid4()
-        name = request.name or request.file_name.rsplit(".", 1)[0]
-        notes: list[contract.ImportNote] = []
-        if len(documents) == 1 and design_files.is_design_file(documents[0]):
-            kind, document = DesignType.DESIGN, documents[0]
-        else:
-            kind = DesignType.KUBERNETES_MANIFEST
-            found = manifests.manifests_of(documents)
-            known = await self._registry.resolve(one.kind for one in found)
-            components, notes = manifests.components_of(found, known, uuid4)
-            document = design_files.new_file(name, components, design_id)
+        own_name = document.get("name") if kind is DesignType.DESIGN else None
+        name = request.name or ("" if own_name else PurePath(request.file_name).stem)
         file = design_files.checked(document, design_id=design_id, name=name, version=1, new_id=uuid4)
-        if not request.save:
-            return ImportedDesign(design=self._unsaved(design_id, file, kind, caller), notes=notes)
         async with self._db.command(caller.organization_id) as tx:
+            if not request.save:
+                shown = self._unsaved(design_id, file, kind, caller)
+                return await tx.answer(ImportedDesign(design=shown, notes=notes))
             design = await self._store.insert(
                 tx,
                 design_id,
@@ -190,6 +185,17 @@ class DesignsService:
             )
             await self._announce_saved(tx, design, caller, "import")
             return await tx.answer(ImportedDesign(design=design, notes=notes))
+
+    async def _design_in(
+        self, documents: Sequence[Any]
+    ) -> tuple[DesignType, dict[str, Any], list[ImportNote]]:
+        """The design that documents are or stand for, and what a person should know about them."""
+        if len(documents) == 1 and design_files.is_design_file(documents[0]):
+            return DesignType.DESIGN, documents[0], []
+        found = manifests.manifests_of(documents)
+        known = await self._registry.resolve(one.kind for one in found)
+        components, notes = manifests.components_of(found, known, uuid4)
+        return DesignType.KUBERNETES_MANIFEST, {"components": components}, notes
 
     def _unsaved(self, design_id: UUID, file: StoredFile, kind: DesignType, caller: Caller) -> Design:
         """A design that is shown and not kept."""
@@ -209,8 +215,8 @@ class DesignsService:
 
     async def validate(self, request: ValidateDesign, caller: Caller) -> ValidationReport:
         """Check every component against the schema of its kind."""
-        document = await self.document(request.design_id, request.file, None, caller)
-        components = [one for one in document.get("components") or [] if manifests.is_deployable(one)]
+        document, _ = await self.file_of(request.design_id, request.file, None, caller)
+        components = [one for one in document["components"] if manifests.is_deployable(one)]
         kinds = await self._registry.resolve(validation.kind_of(one) for one in components)
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
         reports = await self._worker.run(validation.reports_on, components, kinds, schemas)
@@ -218,23 +224,23 @@ class DesignsService:
             valid=not any(one.problems for one in reports), checked=len(components), components=reports
         )
 
-    async def document(
+    async def file_of(
         self, design_id: UUID | None, file: str | None, version: int | None, caller: Caller
-    ) -> dict[str, Any]:
-        """The design file that a request names: a text of its own, or a stored design."""
-        if file is not None:
-            document = await self._document(file)
-            checked = design_files.checked(
-                document, design_id=design_id or uuid4(), name="", version=version or 1, new_id=uuid4
-            )
-            return _loaded(checked)
-        if design_id is None:
+    ) -> tuple[dict[str, Any], int]:
+        """The design file that a request names and its version: a stored one, or a text that is not saved (0)."""
+        if design_id is not None:
+            design = await self.get(GetDesign(design_id=design_id, version=version), caller)
+            if file is None:
+                return orjson.loads(design.pattern_file), design.version
+        if file is None:
             raise Invalid(
                 "The request names no design.", code="design_missing", remedy="Send `designId` or `file`."
             )
-        design = await self.get(GetDesign(design_id=design_id, version=version), caller)
-        loaded: dict[str, Any] = orjson.loads(design.pattern_file)
-        return loaded
+        document = await self._document(file)
+        checked = design_files.checked(
+            document, design_id=design_id or uuid4(), name="", version=0, new_id=uuid4
+        )
+        return orjson.loads(checked.text), 0
 
     async def _documents(self, text: str) -> list[Any]:
         if len(text) > _HEAVY_CHARACTERS:
@@ -252,22 +258,18 @@ class DesignsService:
         return documents[0]
 
     async def _announce_saved(self, tx: Transaction, design: Design, caller: Caller, action: str) -> None:
-        done = {"create": "created", "update": "saved", "import": "imported"}[action]
-        fact = DesignSaved(
-            organization_id=design.organization_id,
-            user_id=caller.user_id,
-            actor=caller.actor,
-            occurred_at=self._clock(),
-            severity=Severity.SUCCESS,
-            category="design",
-            action=action,
-            description=f"Design '{design.name}' was {done} in version {design.version}.",
-            acted_upon=design.id,
-            design_id=design.id,
-            name=design.name,
-            version=design.version,
-        )
+        fact = facts.design_saved(design, caller, action, self._clock())
         await outbox.add(tx, contract.SAVED, fact, subject_id=design.id)
+
+
+def _edited(current: Design, document: Any, changes: ComponentChanges | None) -> Any:
+    """What is to be saved: another document, the current one with changes, or the current one as it is."""
+    if isinstance(document, dict):
+        return {**document, "name": document.get("name") or current.name}
+    if document is not None:
+        return document
+    file = orjson.loads(current.pattern_file)
+    return file if changes is None else design_files.changed(file, changes.changed, changes.removed)
 
 
 def _decoded(file: str) -> str:
@@ -280,8 +282,3 @@ def _decoded(file: str) -> str:
             cause="Archives (Helm charts, OCI images) cannot be imported yet.",
             remedy="Send a YAML or JSON file, base64 encoded, in UTF-8.",
         ) from None
-
-
-def _loaded(file: StoredFile) -> dict[str, Any]:
-    loaded: dict[str, Any] = orjson.loads(file.text)
-    return loaded

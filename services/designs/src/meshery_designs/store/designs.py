@@ -20,9 +20,11 @@ _COLUMNS: LiteralString = """
     d.version, d.created_at, d.updated_at, d.view_count, d.share_count, d.download_count, d.clone_count,
     d.deployment_count
 """
-_FILE: LiteralString = "d.file, d.source_content"
+_FILE: LiteralString = "d.file, null::bytea as source_content"
+_FILE_AND_SOURCE: LiteralString = "d.file, d.source_content"
 _NO_FILE: LiteralString = "'' as file, null::bytea as source_content"
-_TABLE = ObjectTable(
+#: How access rules find a design's row.
+DESIGNS = ObjectTable(
     id="d.id", owner="d.owner_id", organization="d.organization_id", visibility="d.visibility"
 )
 _ORDER = OrderBy(
@@ -39,11 +41,14 @@ _ORDER = OrderBy(
 class DesignStore:
     """Statements over designs. Every method sees only what the caller may see."""
 
-    async def get(self, queries: Queries, design_id: UUID, caller: Caller) -> Design:
+    async def get(
+        self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
+    ) -> Design:
         """A design with its newest file. Raises NotFound."""
-        visible, values = visible_to(caller, _TABLE).numbered(2)
+        file: LiteralString = _FILE_AND_SOURCE if with_source else _FILE
+        visible, values = visible_to(caller, DESIGNS).numbered(2)
         row = await queries.fetchrow(
-            f"select {_COLUMNS}, {_FILE} from designs d where d.id = $1 and d.deleted_at is null and ({visible})",  # noqa: S608 -- texts of our own
+            f"select {_COLUMNS}, {file} from designs d where d.id = $1 and d.deleted_at is null and ({visible})",  # noqa: S608 -- texts of our own
             design_id,
             *values,
         )
@@ -53,11 +58,11 @@ class DesignStore:
 
     async def require_edit(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
         """Raise Forbidden unless the caller may change a design that he may read."""
-        await self._require(queries, design_id, can_edit(caller, _TABLE), "change")
+        await self._require(queries, design_id, can_edit(caller, DESIGNS), "change")
 
     async def require_operate(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
         """Raise Forbidden unless the caller may deploy a design that he may read."""
-        await self._require(queries, design_id, can_operate(caller, _TABLE), "deploy")
+        await self._require(queries, design_id, can_operate(caller, DESIGNS), "deploy")
 
     async def _require(self, queries: Queries, design_id: UUID, allowed: Predicate, what: str) -> None:
         condition, values = allowed.numbered(2)
@@ -70,9 +75,8 @@ class DesignStore:
                 remedy="Ask its owner to share it with you, or make a copy.",
             )
 
-    async def get_version(self, queries: Queries, design_id: UUID, version: int, caller: Caller) -> Design:
-        """A design as it was in a version. Raises NotFound."""
-        design = await self.get(queries, design_id, caller)
+    async def in_version(self, queries: Queries, design: Design, version: int) -> Design:
+        """A design that the caller may see as it was in a version. Raises NotFound."""
         row = await queries.fetchrow(
             """
             select v.name, v.shell, v.created_at,
@@ -84,12 +88,12 @@ class DesignStore:
             from design_versions v
             where v.design_id = $1 and v.version = $2
             """,
-            design_id,
+            design.id,
             version,
         )
         if row is None:
             raise NotFound(
-                f"Design {design_id} has no version {version}.",
+                f"Design {design.id} has no version {version}.",
                 code="version_unknown",
                 remedy=f"Its newest version is {design.version}; list them to see all.",
             )
@@ -107,7 +111,7 @@ class DesignStore:
         columns: LiteralString = f"{_COLUMNS}, {_FILE if request.with_files else _NO_FILE}"
         select = SelectBuilder("designs", columns, "designs d").where("d.deleted_at is null")
         # Names the organisation so that an index serves; what is published elsewhere is in the catalog.
-        select.where("d.organization_id = {}", caller.organization_id).where(visible_to(caller, _TABLE))
+        select.where("d.organization_id = {}", caller.organization_id).where(visible_to(caller, DESIGNS))
         if request.visibility:
             select.where("d.visibility = any({}::text[])", [one.value for one in request.visibility])
         if request.search:

@@ -1,20 +1,33 @@
-"""What deployment runs have to do and have done, and what designs have put into clusters."""
+"""What deployment runs have to do and have done."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import LiteralString
 from uuid import UUID
 
+from pydantic import BaseModel
+
+from meshery_common.access import visible_to
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.operations import Operation
 from meshery_common.operations.records import COLUMNS, operation_of
-from meshery_common.paging import OrderBy, SelectBuilder, Sort
+from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort
 from meshery_contracts.caller import Caller
 from meshery_contracts.clusters import ObjectReference
-from meshery_contracts.deployments import Direction, ListRuns, ObjectState, Run, RunObject, RunPage, RunStatus
-from meshery_contracts.errors import Conflict, Problem
+from meshery_contracts.deployments import (
+    Action,
+    Direction,
+    ListRuns,
+    ObjectState,
+    Run,
+    RunObject,
+    RunPage,
+    RunStatus,
+)
+from meshery_contracts.errors import Conflict, NotFound, Problem
+from meshery_designs.domain.steps import Step
+from meshery_designs.store.designs import DESIGNS
 
 #: The kind of the durable operation that a run is.
 RUN_KIND = "deploy_design"
@@ -26,50 +39,67 @@ _STATUS = {
     "failed": RunStatus.FAILED,
     "cancelled": RunStatus.CANCELLED,
 }
+#: What clients may see of a step: its content is not among it.
+_SHOWN: LiteralString = """
+    position, connection_id, connection_name, component_id, component_name, model, api_version, kind, namespace,
+    name, wave, action, uid, state, message, problem
+"""
 
 
-@dataclass(frozen=True)
-class Step:
-    """One object of a run: what has to be done to it, and how far that is."""
+class RunOrder(BaseModel):
+    """What a run was told at its start: the input of its operation."""
 
-    position: int
-    connection_id: UUID
-    connection_name: str
-    component_id: UUID | None
-    component_name: str
-    model: str
-    reference: ObjectReference
-    wave: int
-    #: The object to apply; None for one that is deleted.
-    content: dict[str, Any] | None
-    uid: str = ""
-    state: ObjectState = ObjectState.WAITING
-    message: str = ""
-    problem: Problem | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to do for it."""
-        return self.state not in (ObjectState.WAITING, ObjectState.APPLIED)
-
-
-@dataclass(frozen=True)
-class Deployed:
-    """An object that a design has put into a cluster."""
-
-    connection_id: UUID
-    reference: ObjectReference
-    uid: str
-    component_id: UUID | None
-    component_name: str
-    wave: int
+    design_name: str
+    version: int
+    direction: Direction
+    force: bool
+    connection_ids: list[UUID]
 
 
 class RunStore:
-    """Statements over runs and deployed objects."""
+    """Statements over runs and their steps."""
 
-    async def lock_design(self, tx: Transaction, design_id: UUID) -> None:
-        """One start of a run at a time for a design. Raises Conflict when a run is under way."""
+    async def get(self, queries: Queries, run_id: UUID, caller: Caller, *, lock: bool = False) -> Operation:
+        """A run that the caller may see; with `lock` nobody else ends it in this transaction. Raises NotFound."""
+        locking: LiteralString = "for no key update of o" if lock else ""
+        seen, values = _visible(caller).numbered(4)
+        row = await queries.fetchrow(
+            f"""
+            select {COLUMNS} from operations o
+            where operation_id = $1 and kind = $2 and organization_id = $3 and ({seen})
+            {locking}
+            """,  # noqa: S608 -- texts of our own
+            run_id,
+            RUN_KIND,
+            caller.organization_id,
+            *values,
+        )
+        if row is None:
+            raise NotFound(
+                f"There is no run {run_id}.",
+                code="run_unknown",
+                cause="It ended long ago, or its design is not shared with you.",
+                remedy="List the runs to see which there are.",
+            )
+        return operation_of(row)
+
+    async def page(self, queries: Queries, request: ListRuns, caller: Caller) -> RunPage:
+        """A page of the runs that the caller may see, newest first, without their objects."""
+        select = SelectBuilder("runs", COLUMNS, "operations o").where("kind = {}", RUN_KIND)
+        select.where("organization_id = {}", caller.organization_id).where(_visible(caller))
+        if request.design_id is not None:
+            select.where("subject_id = {}", request.design_id)
+        page = await select.page(queries, _ORDER, request)
+        return RunPage(
+            page=page.page,
+            page_size=page.page_size,
+            total_count=page.total_count,
+            next_cursor=page.next_cursor,
+            runs=[run_of(operation_of(row)) for row in page.rows],
+        )
+
+    async def require_idle(self, tx: Transaction, design_id: UUID) -> None:
+        """Nothing starts or ends a run of this design until the transaction ends. Raises Conflict during a run."""
         await tx.execute("select 1 from designs where id = $1 for update", design_id)
         running = await tx.fetchval(
             "select operation_id from operations where subject_id = $1 and finished_at is null limit 1",
@@ -82,21 +112,6 @@ class RunStore:
                 remedy="Wait until it has finished, or cancel it.",
             )
 
-    async def page(self, queries: Queries, request: ListRuns, caller: Caller) -> RunPage:
-        """A page of runs of the organisation, newest first, without their objects."""
-        select = SelectBuilder("runs", COLUMNS, "operations").where("kind = {}", RUN_KIND)
-        select.where("organization_id = {}", caller.organization_id)
-        if request.design_id is not None:
-            select.where("subject_id = {}", request.design_id)
-        page = await select.page(queries, _ORDER, request)
-        return RunPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            runs=[run_of(operation_of(row)) for row in page.rows],
-        )
-
     async def insert_steps(
         self, tx: Transaction, run_id: UUID, organization_id: UUID, steps: Sequence[Step]
     ) -> None:
@@ -105,8 +120,8 @@ class RunStore:
             """
             insert into run_objects
                 (run_id, position, organization_id, connection_id, connection_name, component_id, component_name,
-                 model, api_version, kind, namespace, name, wave, delete, content, uid, state)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                 model, api_version, kind, namespace, name, wave, action, content, uid, state, message)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
             """,
             [
                 (
@@ -123,36 +138,45 @@ class RunStore:
                     one.reference.namespace,
                     one.reference.name,
                     one.wave,
-                    one.content is None,
+                    one.action,
                     one.content,
                     one.uid,
-                    one.state.value,
+                    one.state,
+                    one.message,
                 )
                 for one in steps
             ],
         )
 
     async def steps(self, queries: Queries, run_id: UUID) -> list[Step]:
-        """All objects of a run, in order."""
-        rows = await queries.fetch("select * from run_objects where run_id = $1 order by position", run_id)
+        """All objects of a run with what is to be applied, in order."""
+        rows = await queries.fetch(
+            f"select {_SHOWN}, content from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
+            run_id,
+        )
         return [_step(row) for row in rows]
 
     async def objects(self, queries: Queries, run_id: UUID) -> list[RunObject]:
         """All objects of a run as clients see them."""
-        return [run_object(one) for one in await self.steps(queries, run_id)]
+        rows = await queries.fetch(
+            f"select {_SHOWN}, null as content from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
+            run_id,
+        )
+        return [_run_object(_step(row)) for row in rows]
 
     async def record(self, tx: Transaction, run_id: UUID, steps: Sequence[Step]) -> None:
         """How far these objects are now."""
         await tx.executemany(
             """
-            update run_objects set state = $3, message = $4, problem = $5, uid = $6, namespace = $7, updated_at = now()
+            update run_objects
+            set state = $3, message = $4, problem = $5, uid = $6, namespace = $7, updated_at = now()
             where run_id = $1 and position = $2
             """,
             [
                 (
                     run_id,
                     one.position,
-                    one.state.value,
+                    one.state,
                     one.message,
                     one.problem.model_dump(mode="json") if one.problem else None,
                     one.uid,
@@ -162,107 +186,40 @@ class RunStore:
             ],
         )
 
+    async def close(self, tx: Transaction, run_id: UUID, reason: str) -> list[Step]:
+        """The run is over: skip what waits, for this reason, and forget the contents. All its steps."""
+        await tx.execute(
+            """
+            update run_objects set
+                content = null,
+                message = case when state = 'waiting' then $2 else message end,
+                state = case when state = 'waiting' then 'skipped' else state end,
+                updated_at = now()
+            where run_id = $1 and (content is not null or state = 'waiting')
+            """,
+            run_id,
+            reason,
+        )
+        return await self.steps(tx, run_id)
+
     async def count_deployment(self, tx: Transaction, design_id: UUID) -> None:
         """One more successful deployment."""
         await tx.execute(
             "update designs set deployment_count = deployment_count + 1 where id = $1", design_id
         )
 
-    async def deployed(self, queries: Queries, design_id: UUID, connection_id: UUID) -> list[Deployed]:
-        """What a design has put into a cluster, in the order it went in."""
-        rows = await queries.fetch(
-            """
-            select * from deployed_objects where design_id = $1 and connection_id = $2
-            order by wave, kind, namespace, name
-            """,
-            design_id,
-            connection_id,
-        )
-        return [
-            Deployed(
-                connection_id=row["connection_id"],
-                reference=_reference(row),
-                uid=row["uid"],
-                component_id=row["component_id"],
-                component_name=row["component_name"],
-                wave=row["wave"],
-            )
-            for row in rows
-        ]
-
-    async def deployed_connections(self, queries: Queries, design_id: UUID) -> list[UUID]:
-        """The clusters that a design has put objects into."""
-        rows = await queries.fetch(
-            "select distinct connection_id from deployed_objects where design_id = $1", design_id
-        )
-        return [row["connection_id"] for row in rows]
-
-    async def add_deployed(
-        self, tx: Transaction, design_id: UUID, organization_id: UUID, version: int, steps: Sequence[Step]
-    ) -> None:
-        """These objects are now in their clusters."""
-        await tx.executemany(
-            """
-            insert into deployed_objects
-                (design_id, connection_id, api_version, kind, namespace, name, organization_id, uid, component_id,
-                 component_name, wave, version)
-            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-            on conflict (design_id, connection_id, kind, api_version, namespace, name) do update
-            set uid = excluded.uid, component_id = excluded.component_id, version = excluded.version,
-                component_name = excluded.component_name, wave = excluded.wave, applied_at = now()
-            """,
-            [
-                (
-                    design_id,
-                    one.connection_id,
-                    one.reference.api_version,
-                    one.reference.kind,
-                    one.reference.namespace,
-                    one.reference.name,
-                    organization_id,
-                    one.uid,
-                    one.component_id,
-                    one.component_name,
-                    one.wave,
-                    version,
-                )
-                for one in steps
-            ],
-        )
-
-    async def remove_deployed(self, tx: Transaction, design_id: UUID, steps: Sequence[Step]) -> None:
-        """These objects are no longer in their clusters."""
-        await tx.executemany(
-            """
-            delete from deployed_objects
-            where design_id = $1 and connection_id = $2 and api_version = $3 and kind = $4 and namespace = $5
-                and name = $6
-            """,
-            [
-                (
-                    design_id,
-                    one.connection_id,
-                    one.reference.api_version,
-                    one.reference.kind,
-                    one.reference.namespace,
-                    one.reference.name,
-                )
-                for one in steps
-            ],
-        )
-
 
 def run_of(operation: Operation) -> Run:
     """A run as clients see it, without its objects."""
-    told = operation.input
+    order = RunOrder.model_validate(operation.input)
     return Run(
         id=operation.operation_id,
-        design_id=operation.subject_id or UUID(int=0),
-        design_name=told["design_name"],
-        version=told["version"],
-        direction=Direction(told["direction"]),
+        design_id=design_of(operation),
+        design_name=order.design_name,
+        version=order.version,
+        direction=order.direction,
         status=_STATUS[operation.status],
-        connection_ids=[UUID(one) for one in told["connection_ids"]],
+        connection_ids=order.connection_ids,
         problem=operation.problem,
         user_id=operation.user_id,
         created_at=operation.created_at,
@@ -271,8 +228,22 @@ def run_of(operation: Operation) -> Run:
     )
 
 
-def run_object(step: Step) -> RunObject:
-    """A step as clients see it."""
+def design_of(run: Operation) -> UUID:
+    """The design that a run is about."""
+    assert run.subject_id is not None  # noqa: S101 -- every run is started with one
+    return run.subject_id
+
+
+def _visible(caller: Caller) -> Predicate:
+    """One's own runs, and those of designs that one may read. Deleted designs stay visible to their owners."""
+    design = visible_to(caller, DESIGNS)
+    return Predicate(
+        f"o.user_id = {{}} or exists (select from designs d where d.id = o.subject_id and ({design.sql}))",
+        (caller.user_id, *design.values),
+    )
+
+
+def _run_object(step: Step) -> RunObject:
     return RunObject(
         connection_id=step.connection_id,
         connection_name=step.connection_name,
@@ -281,15 +252,10 @@ def run_object(step: Step) -> RunObject:
         model=step.model,
         reference=step.reference,
         wave=step.wave,
+        action=step.action,
         state=step.state,
         message=step.message,
         problem=step.problem,
-    )
-
-
-def _reference(row: Row) -> ObjectReference:
-    return ObjectReference(
-        api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
     )
 
 
@@ -301,8 +267,11 @@ def _step(row: Row) -> Step:
         component_id=row["component_id"],
         component_name=row["component_name"],
         model=row["model"],
-        reference=_reference(row),
+        reference=ObjectReference(
+            api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
+        ),
         wave=row["wave"],
+        action=Action(row["action"]),
         content=row["content"],
         uid=row["uid"],
         state=ObjectState(row["state"]),

@@ -1,0 +1,120 @@
+"""What designs have put into clusters: the only objects that they may remove again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from meshery_common.database import Queries, Transaction
+from meshery_contracts.clusters import ObjectReference
+from meshery_designs.domain.plans import Deployed
+from meshery_designs.domain.steps import Step
+
+
+class DeployedStore:
+    """Statements over deployed objects."""
+
+    async def of(self, queries: Queries, design_id: UUID, connection_id: UUID) -> list[Deployed]:
+        """What a design has put into a cluster, in the order it went in."""
+        rows = await queries.fetch(
+            """
+            select api_version, kind, namespace, name, uid, component_id, component_name, wave
+            from deployed_objects where design_id = $1 and connection_id = $2
+            order by wave, kind, namespace, name
+            """,
+            design_id,
+            connection_id,
+        )
+        return [
+            Deployed(
+                connection_id=connection_id,
+                reference=ObjectReference(
+                    api_version=row["api_version"],
+                    kind=row["kind"],
+                    namespace=row["namespace"],
+                    name=row["name"],
+                ),
+                uid=row["uid"],
+                component_id=row["component_id"],
+                component_name=row["component_name"],
+                wave=row["wave"],
+            )
+            for row in rows
+        ]
+
+    async def connections(self, queries: Queries, design_id: UUID) -> set[UUID]:
+        """The clusters that a design has put objects into."""
+        rows = await queries.fetch(
+            "select distinct connection_id from deployed_objects where design_id = $1", design_id
+        )
+        return {row["connection_id"] for row in rows}
+
+    async def add(
+        self, tx: Transaction, design_id: UUID, organization_id: UUID, version: int, steps: Sequence[Step]
+    ) -> None:
+        """These objects are in their clusters, or (without a uid) are about to be.
+
+        An object has one owner: what another design has put there is this design's from now on.
+        """
+        await tx.executemany(
+            """
+            insert into deployed_objects
+                (design_id, connection_id, api_version, kind, namespace, name, uid, organization_id,
+                 component_id, component_name, wave, version)
+            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            on conflict (design_id, connection_id, api_group, kind, namespace, name) do update
+            set uid = case when excluded.uid = '' then deployed_objects.uid else excluded.uid end,
+                api_version = excluded.api_version, component_id = excluded.component_id,
+                component_name = excluded.component_name, wave = excluded.wave, version = excluded.version,
+                applied_at = now()
+            """,
+            [
+                (
+                    *_key(design_id, one),
+                    organization_id,
+                    one.component_id,
+                    one.component_name,
+                    one.wave,
+                    version,
+                )
+                for one in steps
+            ],
+        )
+        await tx.executemany(
+            """
+            delete from deployed_objects
+            where design_id <> $1 and connection_id = $2
+                and api_group = case when $3 like '%/%' then split_part($3, '/', 1) else '' end
+                and kind = $4 and namespace = $5 and name = $6 and $7 <> ''
+            """,
+            [_key(design_id, one) for one in steps],
+        )
+
+    async def remove(self, tx: Transaction, design_id: UUID, steps: Sequence[Step]) -> None:
+        """These very objects are not in their clusters, or not this design's any more."""
+        await tx.executemany(
+            """
+            delete from deployed_objects
+            where design_id = $1 and connection_id = $2 and api_version = $3 and kind = $4 and namespace = $5
+                and name = $6 and uid in ($7, '')
+            """,
+            [_key(design_id, one) for one in steps],
+        )
+
+    async def forget_cluster(self, tx: Transaction, connection_id: UUID) -> int:
+        """A cluster is no longer connected for good; how many objects it had."""
+        return await tx.execute("delete from deployed_objects where connection_id = $1", connection_id)
+
+
+def _key(design_id: UUID, step: Step) -> tuple[Any, ...]:
+    where = step.reference
+    return (
+        design_id,
+        step.connection_id,
+        where.api_version,
+        where.kind,
+        where.namespace,
+        where.name,
+        step.uid,
+    )
