@@ -54,7 +54,7 @@ async def learned(nats: NATSForTests, people: People) -> AsyncIterator[list[regi
 async def ask(
     settings: ConnectionsSettings, learned: list[Any], nats: NATSForTests, people: People
 ) -> AsyncIterator[Callable[..., Awaitable[Any]]]:
-    """`await ask(endpoint, request, caller)` of the running service, as the gateway or (services only) designs would."""
+    """`await ask(endpoint, request, caller)` of the running service, as the gateway or designs would."""
     bus = {name: Bus.connect(nats.bus_settings(name), service=name) for name in ("gateway", "designs")}
     async with hosted(running(settings)), bus["gateway"] as gateway, bus["designs"] as designs:
 
