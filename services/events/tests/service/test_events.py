@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
 from meshery_common.bus import Bus
@@ -177,6 +178,16 @@ async def test_what_cannot_be_read_is_kept_and_holds_up_nothing(client: Client) 
     by_severity = {one.severity: one for one in page.events}
     assert by_severity.keys() == {Severity.ERROR, Severity.SUCCESS}
     assert by_severity[Severity.ERROR].metadata["stream"] == "EVT_DESIGNS"
+
+
+async def test_what_cannot_be_stored_is_kept_as_an_error_and_holds_up_nothing(client: Client) -> None:
+    # A fact in every respect, but this time is before PostgreSQL's and Python's first day once it is UTC.
+    first_day = a_fact(client.caller).model_dump(mode="json", by_alias=True)
+    first_day["occurredAt"] = "0001-01-01T00:00:00+14:00"
+    payloads = [orjson.dumps(first_day), None, None]
+    await asyncio.gather(*(client.announce(payload) for payload in payloads))
+    page = await client.list_until(3)
+    assert sorted(one.severity for one in page.events) == [Severity.ERROR, Severity.SUCCESS, Severity.SUCCESS]
 
 
 async def test_a_reported_event_is_the_callers_own(client: Client) -> None:

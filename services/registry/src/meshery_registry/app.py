@@ -34,7 +34,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
     ):
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
-        definitions = DefinitionsService(db)
+        definitions = DefinitionsService(db, max_message_bytes=settings.bus.max_message_bytes)
         registrations = RegistrationsService(
             db,
             beside,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -23,18 +25,24 @@ APPS = (Path(__file__).parent.parent / "fixtures" / "apps_v1.json").read_text()
 CLUSTER = UUID("22222222-2222-4222-8222-222222222222")
 
 
-async def register(client: Any, *, document: str = APPS, kinds: tuple[str, ...] = ("Deployment",)) -> None:
+async def register(client: Any, *, kinds: tuple[str, ...] = ("Deployment",), **changes: str) -> None:
     await client.register(
         RegisterOpenAPI(
             connection_id=CLUSTER,
             cluster_name="sandbox",
             cluster_version="v1.36.3",
             group_version="apps/v1",
-            document=document,
+            **{"document": APPS, **changes},
             namespaced_kinds=list(kinds),
             cluster_kinds=[],
         )
     )
+
+
+def packed(schemas: dict[str, Any]) -> str:
+    """A document with these schemas, as it is sent when it is large."""
+    document = orjson.dumps({"openapi": "3.0.0", "components": {"schemas": schemas}})
+    return base64.b64encode(gzip.compress(document)).decode()
 
 
 async def test_a_component_is_what_meshery_s_clients_expect(client: Any) -> None:
@@ -71,7 +79,7 @@ async def test_schemas_are_left_out_unless_wanted(client: Any) -> None:
 
 
 async def test_schemas_that_do_not_fit_are_told_and_can_be_asked_for(client: Any) -> None:
-    text = "x" * 700_000
+    text = "x" * 1_200_000
     kinds = tuple(f"Kind{letter}" for letter in "ABCDE")
     schemas = {
         kind: {
@@ -81,8 +89,7 @@ async def test_schemas_that_do_not_fit_are_told_and_can_be_asked_for(client: Any
         }
         for kind in kinds
     }
-    document = orjson.dumps({"openapi": "3.0.0", "components": {"schemas": schemas}}).decode()
-    await register(client, document=document, kinds=kinds)
+    await register(client, document="", document_gzip=packed(schemas), kinds=kinds)
     page = await client.ask(registry.LIST_COMPONENTS, ListComponents())
     omitted = [one["component"]["schema"] == "" for one in page.components]
     assert omitted == [False, False, False, True, True]
@@ -140,3 +147,21 @@ async def test_the_envelope_has_both_spellings_and_the_generation(client: Any) -
     page = orjson.loads(payload)
     assert (page["totalCount"], page["total_count"], page["pageSize"], page["page_size"]) == (1, 1, 25, 25)
     assert page["generation"] == 1
+
+
+async def test_a_thousand_components_with_their_schemas_fit_into_one_answer(client: Any) -> None:
+    kinds = tuple(f"Kind{number}" for number in range(1000))
+    schemas = {
+        kind: {
+            "type": "object",
+            "description": "What it is for. " * 100,
+            "properties": {"spec": {"description": f'"{kind}"' + "text " * 1000}},
+            "x-kubernetes-group-version-kind": [{"group": "apps", "version": "v1", "kind": kind}],
+        }
+        for kind in kinds
+    }
+    await register(client, document="", document_gzip=packed(schemas), kinds=kinds)
+    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(page_size=1000))
+    assert len(page.components) == 1000
+    assert page.components[0]["component"]["schema"].startswith("{")
+    assert page.components[-1]["metadata"]["schemaOmitted"] is True

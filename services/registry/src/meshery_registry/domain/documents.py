@@ -6,7 +6,6 @@ Newer clients read camelCase, older ones snake_case, and nothing in a request te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -50,33 +49,36 @@ def category_document(category: Category) -> Document:
 
 def registrant_document(registrant: Registrant) -> Document:
     """A registrant: its connection, and how much it registered."""
-    document = _connection(
-        str(registrant.connection_id),
-        registrant.kind,
-        registrant.name,
-        {"version": registrant.version},
-        registrant.created_at,
-        registrant.updated_at,
-    )
+    document = {
+        "id": str(registrant.connection_id),
+        "schemaVersion": "connections.meshery.io/v1beta1",
+        "name": registrant.name,
+        "kind": registrant.kind,
+        "type": "registry",
+        "subType": "",
+        "status": "registered",
+        "metadata": {"version": registrant.version},
+        "createdAt": _time(registrant.created_at),
+        "updatedAt": _time(registrant.updated_at),
+    }
     summary = {
         "models": registrant.models,
         "components": registrant.components,
         "relationships": 0,
         "policies": 0,
     }
-    return {**document, "summary": summary}
+    return _both_spellings({**document, "summary": summary})
 
 
 def model_document(model: Model) -> Document:
     """A model definition, without what belongs to it."""
-    registrant = _connection(
-        str(model.registrant_id),
-        model.registrant_kind,
-        model.registrant_name,
-        {},
-        model.created_at,
-        model.updated_at,
-    )
+    registrant = {
+        "id": str(model.registrant_id),
+        "name": model.registrant_name,
+        "kind": model.registrant_kind,
+        "type": "registry",
+        "status": "registered",
+    }
     return _both_spellings(
         {
             "id": str(model.model_id),
@@ -118,10 +120,8 @@ def model_reference(model: Model) -> Document:
     )
 
 
-def component_document(
-    component: Component, model: Model | None, schema: str | None, *, omitted: bool = False
-) -> Document:
-    """A component definition; `omitted` says that its schema would not fit. Without a model inside one."""
+def component_document(component: Component, model: Model | None) -> Document:
+    """A component definition with its schema left empty; without a model inside of one."""
     metadata: Document = {
         "genealogy": "",
         "isAnnotation": component.annotation,
@@ -134,8 +134,6 @@ def component_document(
         "schemaHash": component.schema_hash,
         **component.metadata,
     }
-    if omitted:
-        metadata["schemaOmitted"] = True
     styles = dict(_COMPONENT_STYLES)
     if model is not None:
         styles |= {key: value for key, value in model.metadata.items() if key in styles}
@@ -158,7 +156,7 @@ def component_document(
             "component": {
                 "version": component.api_version,
                 "kind": component.kind,
-                "schema": schema or "",
+                "schema": "",
             },
             "duplicates": component.duplicates,
             "createdAt": _time(component.created_at),
@@ -167,28 +165,12 @@ def component_document(
     )
 
 
-def _connection(
-    connection_id: str,
-    kind: str,
-    name: str,
-    metadata: Mapping[str, Any],
-    created_at: datetime,
-    updated_at: datetime,
-) -> Document:
-    return _both_spellings(
-        {
-            "id": connection_id,
-            "schemaVersion": "connections.meshery.io/v1beta1",
-            "name": name,
-            "kind": kind,
-            "type": "registry",
-            "subType": "",
-            "status": "registered",
-            "metadata": dict(metadata),
-            "createdAt": _time(created_at),
-            "updatedAt": _time(updated_at),
-        }
-    )
+def put_schema(document: Document, schema: str | None) -> None:
+    """Fill in the schema of a component, or say that it would not fit."""
+    if schema is None:
+        document["metadata"]["schemaOmitted"] = True
+    else:
+        document["component"]["schema"] = schema
 
 
 def _both_spellings(document: Document) -> Document:

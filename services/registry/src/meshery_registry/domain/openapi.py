@@ -23,13 +23,17 @@ MAX_SCHEMA_BYTES = 1_500_000
 _KIND_KEY = "x-kubernetes-group-version-kind"
 #: Every manifest has these, or may not have them; a design holds them apart from the configuration.
 _NOT_CONFIGURED = ("apiVersion", "kind", "metadata", "status")
-_MAX_DESCRIPTION = 5000
+#: Lists of a thousand components must fit into one answer.
+_MAX_DESCRIPTION = 500
 _ANYTHING = b'{"type":"object"}'
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedKind:
-    """A kind with its schema, deflated. `usable` is False when a schema that allows all stands in."""
+    """A kind with its schema, deflated. `usable` is False when a schema that allows all stands in.
+
+    `schema_bytes` is what the schema takes as a text inside of JSON.
+    """
 
     kind: str
     namespaced: bool
@@ -118,7 +122,7 @@ def _learned(kind: str, namespaced: bool, schema: Schema, inliner: Inliner) -> L
         description=str(schema.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION],
         schema_hash=hashlib.sha256(text).hexdigest(),
         schema_body=zlib.compress(text, 6),
-        schema_bytes=len(text),
+        schema_bytes=len(orjson.dumps(text.decode())),
         usable=usable,
     )
 

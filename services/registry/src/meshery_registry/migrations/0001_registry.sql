@@ -102,7 +102,8 @@ create table components (
     foreign key (organization_id, schema_hash) references schemas (organization_id, hash)
 );
 comment on column components.id is 'Made from registrant kind, model, version, apiVersion, kind and schema.';
-comment on column components.schema_bytes is 'Size of the schema''s text: a list decides by it without reading schemas.';
+comment on column components.schema_bytes is
+    'What the schema takes as a text inside of JSON: a list decides by it without reading schemas.';
 comment on column components.schema_usable is 'False: the cluster''s schema could not be understood and one that allows all stands in.';
 create index components_sort_name on components (sort_name, id, organization_id);
 create index components_kind on components (kind, id, organization_id);

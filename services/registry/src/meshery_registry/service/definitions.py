@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from meshery_common.database import Database, Queries
 from meshery_common.paging import Page
 from meshery_contracts.caller import Caller
@@ -30,15 +32,16 @@ from meshery_registry.domain import documents, names
 from meshery_registry.domain.definitions import Component, Model
 from meshery_registry.store import DefinitionStore, RegistrationStore
 
-#: Schemas put into one answer, in bytes of their text: as JSON inside JSON they grow by about a quarter.
-_ANSWER_SCHEMA_BYTES = 2_500_000
+#: The part of the largest message that an answer fills; the rest is for what is around the documents.
+_FILLED = 0.93
 
 
 class DefinitionsService:
     """Use cases that read."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, *, max_message_bytes: int) -> None:
         self._db = db
+        self._answer_bytes = int(max_message_bytes * _FILLED)
         self._store = DefinitionStore()
         self._registrations = RegistrationStore()
 
@@ -61,9 +64,11 @@ class DefinitionsService:
         """JSON schemas by hash, as many as fit into one answer."""
         queries = self._db.within(caller.organization_id)
         sizes = await self._store.schema_sizes(queries, caller.organization_id, request.hashes)
-        wanted = _fitting(sizes)
-        schemas = await self._store.schemas(queries, caller.organization_id, wanted)
-        return Schemas(schemas=schemas, omitted=sorted(sizes.keys() - set(wanted)))
+        known = sorted(sizes)
+        # With its hash and what stands between, each takes a little more than its text.
+        count = _fitting([sizes[one] + 100 for one in known], self._answer_bytes)
+        schemas = await self._store.schemas(queries, caller.organization_id, known[:count])
+        return Schemas(schemas=schemas, omitted=known[count:])
 
     async def models(self, request: ListModels, caller: Caller) -> EntityPage:
         """A page of models, with what belongs to them when asked for."""
@@ -140,31 +145,25 @@ class DefinitionsService:
         *,
         with_schemas: bool,
     ) -> list[documents.Document]:
-        wanted: list[str] = []
+        written = [documents.component_document(one, models.get(one.model_id)) for one in components]
         if with_schemas:
-            wanted = _fitting({one.schema_hash: one.schema_bytes for one in components})
-        schemas = await self._store.schemas(queries, organization_id, wanted)
-        return [
-            documents.component_document(
-                one,
-                models.get(one.model_id),
-                schemas.get(one.schema_hash),
-                omitted=with_schemas and one.schema_hash not in schemas,
-            )
-            for one in components
-        ]
+            left = self._answer_bytes - len(orjson.dumps(written))
+            fitting = components[: _fitting([one.schema_bytes for one in components], left)]
+            hashes = list({one.schema_hash for one in fitting})
+            schemas = await self._store.schemas(queries, organization_id, hashes)
+            for place, (document, one) in enumerate(zip(written, components, strict=True)):
+                schema = schemas.get(one.schema_hash) if place < len(fitting) else None
+                documents.put_schema(document, schema)
+        return written
 
 
-def _fitting(sizes: Mapping[str, int]) -> list[str]:
-    """The schemas that one answer holds, in the order given; the first in any case."""
-    fitting: list[str] = []
-    total = 0
-    for name, size in sizes.items():
-        total += size
-        if fitting and total > _ANSWER_SCHEMA_BYTES:
-            break
-        fitting.append(name)
-    return fitting
+def _fitting(sizes: Sequence[int], budget: int) -> int:
+    """How many things, from the first on, so many bytes hold; one in any case."""
+    for count, size in enumerate(sizes):
+        budget -= size
+        if budget < 0 and count > 0:
+            return count
+    return len(sizes)
 
 
 def _reference(model: Model) -> ModelReference:
