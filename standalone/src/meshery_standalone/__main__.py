@@ -11,7 +11,7 @@ from pathlib import Path
 import uvloop
 from pydantic import ValidationError
 
-from meshery_common.telemetry import TelemetrySettings, flush_tracing, start_logging, start_tracing
+from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 from meshery_embedded import EmbeddedError
 from meshery_standalone.app import running
 from meshery_standalone.console import Console
@@ -38,13 +38,11 @@ def main() -> int:
             log_file.parent.mkdir(exist_ok=True)
             with log_file.open("a", buffering=1) as log:
                 start_logging(telemetry, log)
-                start_tracing(telemetry, "standalone")
-                uvloop.run(_run(settings, home, console, log_file))
+                with exporting(telemetry, "standalone"):
+                    uvloop.run(_run(settings, home, console, log_file))
     except (HomeError, EmbeddedError) as error:
         console.fail(str(error))
         return 1
-    finally:
-        flush_tracing()
     return 0
 
 

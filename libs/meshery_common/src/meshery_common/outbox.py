@@ -17,13 +17,13 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 import structlog
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from meshery_common import leases
 from meshery_common.background import alongside
 from meshery_common.database import EVERY_ORGANIZATION, Database, Row, Transaction
 from meshery_common.ids import uuid7
 from meshery_common.retention import purge_for_ever
+from meshery_common.telemetry import Readings, carry
 from meshery_contracts.endpoints import Topic
 from meshery_contracts.errors import ProblemError
 from meshery_contracts.messages import Fact
@@ -31,7 +31,6 @@ from meshery_contracts.messages import Fact
 FactT = TypeVar("FactT", bound=Fact)
 
 _log = structlog.get_logger(__name__)
-_propagator = TraceContextTextMapPropagator()
 
 CHANNEL = "outbox"
 _LEASE = "outbox relay"
@@ -41,6 +40,18 @@ _POLL_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _SAY_SO_SECONDS = 60.0
+_MEASURE_SECONDS = 10.0
+
+PENDING = Readings(
+    "meshery_outbox_pending",
+    "Facts that are committed and not yet published; the same from every replica.",
+    ["service"],
+)
+LAG = Readings(
+    "meshery_outbox_lag_seconds",
+    "Age of the oldest fact not yet published, in seconds; 0 when there is none.",
+    ["service"],
+)
 
 
 class Publisher(Protocol):
@@ -77,7 +88,7 @@ async def add(tx: Transaction, topic: Topic[FactT], event: FactT, *, subject_id:
         raise ValueError(f"{subject_id!r} cannot be a token of a subject")
     message_id = uuid7()
     headers: dict[str, str] = {}
-    _propagator.inject(headers)
+    carry(headers)
     await tx.execute(
         "insert into outbox (message_id, subject, headers, payload) values ($1, $2, $3, $4)",
         message_id,
@@ -120,15 +131,28 @@ class Relay:
         self._db = db
         self._publisher = publisher
         self._said = float("-inf")
+        self._lag = Lag(0, 0.0)
 
     async def run(self) -> None:
         """Publish for ever. Also purges what the runtime's tables need no longer."""
+        service = self._db.schema
+        with (
+            PENDING.source(service, read=lambda: self._lag.pending),
+            LAG.source(service, read=lambda: self._lag.seconds),
+        ):
+            async with alongside(self._measure()):
+                while True:
+                    try:
+                        async with leases.held(self._db, _LEASE):
+                            await self._relay()
+                    except leases.LeaseLost:
+                        _log.warning("The outbox relay lost its lease")
+
+    async def _measure(self) -> None:
         while True:
-            try:
-                async with leases.held(self._db, _LEASE):
-                    await self._relay()
-            except leases.LeaseLost:
-                _log.warning("The outbox relay lost its lease")
+            with suppress(ProblemError):
+                self._lag = await lag(self._db)
+            await asyncio.sleep(_MEASURE_SECONDS)
 
     async def _relay(self) -> None:
         pause = _FIRST_PAUSE_SECONDS

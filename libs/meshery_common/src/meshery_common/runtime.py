@@ -18,11 +18,13 @@ import uvloop
 from prometheus_client import Counter
 
 from meshery_common.background import alongside
-from meshery_common.telemetry import TelemetrySettings, flush_tracing, start_logging, start_tracing
+from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 
 log = structlog.get_logger()
 
-RESTARTS = Counter("meshery_worker_restarts_total", "Workers started again after a failure.", ["worker"])
+RESTARTS = Counter(
+    "meshery_worker_restarts_total", "Workers started again after a failure.", ["service", "worker"]
+)
 _LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -35,37 +37,36 @@ class Tasks:
 
     def start(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
         """Run `work` for as long as the service lives; it is called again whenever it ends."""
-        self._to_start.put_nowait((f"{self._service}: {name}", work))
+        self._to_start.put_nowait((name, work))
 
     async def keep(self) -> None:
         """Start what is to be started, and hold it until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 name, work = await self._to_start.get()
-                group.create_task(_kept_running(name, work), name=name)
+                group.create_task(self._kept_running(name, work), name=f"{self._service}: {name}")
 
-
-async def _kept_running(name: str, work: Callable[[], Awaitable[object]]) -> None:
-    pause = 0.5
-    while True:
-        started = asyncio.get_running_loop().time()
-        try:
-            await work()
-            log.error("a worker ended", worker=name)
-        except Exception:
-            log.exception("a worker failed", worker=name)
-        RESTARTS.labels(name).inc()
-        if asyncio.get_running_loop().time() - started > 60:
-            pause = 0.5
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+    async def _kept_running(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
+        pause = 0.5
+        while True:
+            started = asyncio.get_running_loop().time()
+            try:
+                await work()
+                log.error("a worker ended", worker=name)
+            except Exception:
+                log.exception("a worker failed", worker=name)
+            RESTARTS.labels(self._service, name).inc()
+            if asyncio.get_running_loop().time() - started > 60:
+                pause = 0.5
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
 
 
 @asynccontextmanager
 async def supervise(service: str) -> AsyncIterator[Tasks]:
     """Run named workers beside the block; they are cancelled when it ends."""
     tasks = Tasks(service)
-    async with alongside(tasks.keep()):
+    async with alongside(tasks.keep(), service=service):
         yield tasks
 
 
@@ -74,11 +75,8 @@ def run(
 ) -> None:
     """The life of a process: start, wait for SIGTERM or SIGINT, stop in order; a second signal ends it at once."""
     start_logging(telemetry)
-    start_tracing(telemetry, service)
-    try:
+    with exporting(telemetry, service):
         uvloop.run(_live(service, running))
-    finally:
-        flush_tracing()
 
 
 async def _live(service: str, running: Callable[[], AbstractAsyncContextManager[object]]) -> None:

@@ -43,20 +43,20 @@ async def look(db: Database, operation_id: UUID) -> Operation:
 
 async def ended(db: Database, operation_id: UUID, seconds: float = 15) -> Operation:
     async with asyncio.timeout(seconds):
-        while not (operation := await look(db, operation_id)).status.finished:  # noqa: ASYNC110
+        while not (operation := await look(db, operation_id)).status.finished:
             await asyncio.sleep(0.01)
     return operation
 
 
 async def runs(db: Database, operation_id: UUID) -> None:
     async with asyncio.timeout(5):
-        while (await look(db, operation_id)).status is not OperationStatus.RUNNING:  # noqa: ASYNC110
+        while (await look(db, operation_id)).status is not OperationStatus.RUNNING:
             await asyncio.sleep(0.01)
 
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 

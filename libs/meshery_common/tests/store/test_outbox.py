@@ -10,12 +10,11 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from meshery_common import inbox, outbox
 from meshery_common.database import EVERY_ORGANIZATION, Database, DatabaseSettings
 from meshery_common.retention import purge
+from meshery_common.telemetry import span, trace_id
 from meshery_contracts.endpoints import Topic
 from meshery_contracts.messages import Fact
 
@@ -75,13 +74,13 @@ async def relaying(db: Database, broker: Broker, relays: int = 1) -> AsyncIterat
 
 async def until(condition: Callable[[], bool], seconds: float = 15) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        while not condition():
             await asyncio.sleep(0.005)
 
 
 async def none_waits(db: Database) -> None:
     async with asyncio.timeout(15):
-        while (await outbox.lag(db)).pending:  # noqa: ASYNC110
+        while (await outbox.lag(db)).pending:
             await asyncio.sleep(0.01)
 
 
@@ -198,15 +197,15 @@ async def test_published_rows_go_after_a_week_and_others_never(db: Database) -> 
     assert await db.fetchval(EVERY_ORGANIZATION, "select count(*) from outbox") == 2
 
 
+@pytest.mark.usefixtures("collector")
 async def test_the_trace_goes_with_the_fact(db: Database) -> None:
     broker = Broker()
-    tracer = TracerProvider(sampler=ALWAYS_ON).get_tracer("test")
-    with tracer.start_as_current_span("save") as span:
+    with span("things", "save"):
         await add(db, [uuid4()], range(1))
-        trace_id = format(span.get_span_context().trace_id, "032x")
+        trace = trace_id()
     async with relaying(db, broker):
         await none_waits(db)
-    assert trace_id in broker.headers[0]["traceparent"]
+    assert trace in broker.headers[0]["traceparent"]
 
 
 async def test_only_facts_with_a_plain_subject_id_are_taken(db: Database) -> None:

@@ -17,12 +17,14 @@ from meshery_testkit.faults.proxy import fault_proxy
 from meshery_testkit.nats import nats, people
 from meshery_testkit.postgres import database_for, postgres_server
 from meshery_testkit.stubs import stubs
+from meshery_testkit.telemetry import collector
 
 __all__ = [
     "_clusters",
     "_session_cluster",
     "_spare_clusters",
     "another_cluster",
+    "collector",
     "database_for",
     "fault_proxy",
     "kube",

@@ -15,13 +15,10 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NATSError
 from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NATSTimeoutError
-from opentelemetry import trace
-from opentelemetry.propagate import inject
-from opentelemetry.trace import SpanKind
 
 from meshery_common.background import alongside
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
-from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler
+from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, rpc_attributes
 from meshery_common.bus.encoding import encode
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
@@ -29,7 +26,7 @@ from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Streams
 from meshery_common.callers import AssertionVerifier, KeySource
 from meshery_common.context import current_request
-from meshery_common.telemetry import tracing
+from meshery_common.telemetry import SpanKind, carry, span, tracing, working_for
 from meshery_contracts.endpoints import Endpoint, Topic, contract_of
 from meshery_contracts.errors import (
     DeadlineExceeded,
@@ -61,7 +58,6 @@ class Bus:
         self.service = service
         self._connection = Connection(settings, service)
         self._sequences: dict[str, int] = {}
-        self._tracer = trace.get_tracer("meshery.bus")
         verifier = AssertionVerifier(keys or self._identity_keys)
         self._dispatcher = Dispatcher(service=service, settings=settings, verifier=verifier)
         self._protocol = ServiceProtocol(service, version, self._dispatcher)
@@ -83,8 +79,10 @@ class Bus:
         `keys` gives identity's public keys; without it they are asked for over the bus.
         """
         bus = cls(settings, service, version, keys)
-        await bus._connection.open()
-        async with alongside(bus._connection.keep()):
+        with working_for(service):
+            # Whatever arrives is handled by tasks of the client, which are started here.
+            await bus._connection.open()
+        async with alongside(bus._connection.keep(), service=service):
             try:
                 yield bus
             finally:
@@ -156,12 +154,10 @@ class Bus:
             )
         if not tracing():
             return await self._ask(endpoint.subject, payload, seconds, headers)
-        with self._tracer.start_as_current_span(
-            f"{endpoint.service} {endpoint.verb}",
-            kind=SpanKind.CLIENT,
-            attributes={"rpc.system": "nats", "rpc.service": endpoint.service, "rpc.method": endpoint.verb},
+        with span(
+            self.service, f"{endpoint.service} {endpoint.verb}", SpanKind.CLIENT, rpc_attributes(endpoint)
         ):
-            inject(headers)
+            carry(headers)
             return await self._ask(endpoint.subject, payload, seconds, headers)
 
     async def _ask(self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]) -> bytes:

@@ -19,11 +19,29 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.errors import Error as NATSError
 from nats.errors import SlowConsumerError
+from prometheus_client import Counter
 
 from meshery_common.bus.settings import BusSettings
+from meshery_common.telemetry import Readings
 from meshery_contracts.errors import Unavailable
 
 log = structlog.get_logger()
+
+CONNECTED = Readings("meshery_bus_connected", "Connections to NATS that stand right now.", ["service"])
+RECONNECTS = Counter(
+    "meshery_bus_reconnects_total",
+    "Connections to NATS made again after a loss: live messages may have been missed each time.",
+    ["service"],
+)
+DROPPED = Counter(
+    "meshery_bus_dropped_messages_total",
+    "Messages that NATS's client threw away because we took them too slowly.",
+    ["service"],
+)
+REFUSED = Counter("meshery_bus_refused_total", "Things that NATS's permissions refused us.", ["service"])
+
+#: Thrown away messages come in thousands: one line of log is enough for so many seconds.
+_SAY_SO_SECONDS = 10.0
 
 MessageCallback = Callable[[Msg], Awaitable[None]]
 
@@ -53,6 +71,9 @@ class Connection:
         self.refused: set[str] = set()
         #: Called whenever messages may have passed unheard: the connection was lost, or we were too slow.
         self.when_missed: list[Callable[[], None]] = []
+        self._dropped = DROPPED.labels(service)
+        self._reconnects = RECONNECTS.labels(service)
+        self._said_slow = float("-inf")
 
     @property
     def client(self) -> Client:
@@ -135,23 +156,28 @@ class Connection:
                 flush_timeout=2,
                 error_cb=self._on_error,
                 closed_cb=on_closed,
-                reconnected_cb=self._missed,
+                reconnected_cb=self._reconnected,
             )
         return client
 
     async def keep(self) -> None:
         """Replace a client that was closed for good, with all its subscriptions. Runs beside everything."""
-        while True:
-            await self._replace.wait()
-            self._replace.clear()
-            log.warning("the NATS client was closed for good; making a new one", service=self._service)
-            await self.open()
-            for listening in self._listening:
-                with contextlib.suppress(NATSError):
-                    await self._listen(listening)
-            await self._missed()
+        with CONNECTED.source(self._service, read=self.connected):
+            while True:
+                await self._replace.wait()
+                self._replace.clear()
+                log.warning("the NATS client was closed for good; making a new one", service=self._service)
+                await self.open()
+                for listening in self._listening:
+                    with contextlib.suppress(NATSError):
+                        await self._listen(listening)
+                await self._reconnected()
 
-    async def _missed(self) -> None:
+    async def _reconnected(self) -> None:
+        self._reconnects.inc()
+        self._missed()
+
+    def _missed(self) -> None:
         for tell in self.when_missed:
             tell()
 
@@ -165,14 +191,25 @@ class Connection:
         )
 
     async def _on_error(self, error: Exception) -> None:
+        if isinstance(error, SlowConsumerError):
+            self._too_slow(error)
+            return
         text = str(error)
         lowered = text.lower()
+        if "permissions violation" in lowered:
+            REFUSED.labels(self._service).inc()
         if "permissions violation for publish to" in lowered:
             subject = text.split('"')[1] if '"' in text else text.rsplit(" ", 1)[-1]
             self.refused.add(subject)
-        if isinstance(error, SlowConsumerError):
-            await self._missed()
         log.warning("NATS reported an error", service=self._service, error=text or type(error).__name__)
+
+    def _too_slow(self, error: SlowConsumerError) -> None:
+        """One message was thrown away."""
+        self._dropped.inc()
+        self._missed()
+        if time.monotonic() - self._said_slow >= _SAY_SO_SECONDS:
+            self._said_slow = time.monotonic()
+            log.warning("messages are dropped: we are too slow", service=self._service, subject=error.subject)
 
     async def drain(self, finish: Callable[[], Awaitable[None]]) -> None:
         """Take no more messages, let `finish` end what is in flight, then close."""

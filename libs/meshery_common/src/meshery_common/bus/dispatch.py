@@ -15,10 +15,6 @@ from typing import Any, TypeVar
 
 import structlog
 from nats.aio.msg import Msg
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
@@ -29,7 +25,7 @@ from meshery_common.bus.settings import BusSettings
 from meshery_common.callers import NOBODY, AssertionVerifier
 from meshery_common.context import RequestContext, serving
 from meshery_common.idempotency import Repeated
-from meshery_common.telemetry import tracing
+from meshery_common.telemetry import SpanKind, carried, span, tracing
 from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import (
@@ -93,7 +89,6 @@ class Dispatcher:
         self._live: set[asyncio.Task[None]] = set()
         #: Of those, the ones that were let in.
         self._handling = 0
-        self._tracer = trace.get_tracer("meshery.bus")
         self._in_flight = IN_FLIGHT.labels(service)
         self.stats: list[EndpointStats] = []
 
@@ -112,7 +107,7 @@ class Dispatcher:
         async def handle(message: Msg, received: float) -> None:
             headers: dict[str, str] | None = None
             try:
-                payload = await self._answer(endpoint, handler, message, received)
+                payload = await self._traced(endpoint, handler, message, received)
             except ProblemError as error:
                 payload, headers = _error_reply(error.problem)
             if headers is None:
@@ -180,6 +175,20 @@ class Dispatcher:
             log.error("requests outlasted the grace of a stop", service=self._service, count=len(late))
             await asyncio.wait(late)
 
+    async def _traced(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: Handler[RequestT, ReplyT],
+        message: Msg,
+        received: float,
+    ) -> bytes:
+        if not tracing():
+            return await self._answer(endpoint, handler, message, received)
+        name = f"{endpoint.service} {endpoint.verb}"
+        parent = carried(message.headers or {})
+        with span(self._service, name, SpanKind.SERVER, rpc_attributes(endpoint), parent=parent):
+            return await self._answer(endpoint, handler, message, received)
+
     async def _answer(
         self,
         endpoint: Endpoint[RequestT, ReplyT],
@@ -212,7 +221,7 @@ class Dispatcher:
                     fingerprint=_fingerprint(endpoint, message.data) if endpoint.command else b"",
                 )
                 with serving(context):
-                    reply = await self._traced(endpoint, handler, request, caller, headers)
+                    reply = await handler(request, caller)
             payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
@@ -258,30 +267,10 @@ class Dispatcher:
             caller.require(key)
         return caller
 
-    async def _traced(
-        self,
-        endpoint: Endpoint[RequestT, ReplyT],
-        handler: Handler[RequestT, ReplyT],
-        request: RequestT,
-        caller: Caller,
-        headers: dict[str, str],
-    ) -> ReplyT:
-        if not tracing():
-            return await handler(request, caller)
-        token = otel_context.attach(extract(headers))
-        try:
-            with self._tracer.start_as_current_span(
-                f"{endpoint.service} {endpoint.verb}",
-                kind=SpanKind.SERVER,
-                attributes={
-                    "rpc.system": "nats",
-                    "rpc.service": endpoint.service,
-                    "rpc.method": endpoint.verb,
-                },
-            ):
-                return await handler(request, caller)
-        finally:
-            otel_context.detach(token)
+
+def rpc_attributes(endpoint: Endpoint[Any, Any]) -> dict[str, str]:
+    """What the spans of a request say of it, at both ends."""
+    return {"rpc.system.name": "nats", "rpc.service": endpoint.service, "rpc.method": endpoint.verb}
 
 
 def _deadline(terms: CallTerms, received: float, default_seconds: float) -> float:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from meshery_common.database.codecs import register_codecs
 from meshery_common.database.settings import DatabaseSettings
+from meshery_common.database.traced import traced
 
 _log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ async def _connect(
 
 async def connect_app(settings: DatabaseSettings, schema: str) -> Any:
     """A connection for the pool, as the app role, with nobody's rows in sight."""
-    return await _connect(
+    raw = await _connect(
         settings.app_url,
         settings,
         {
@@ -73,6 +74,7 @@ async def connect_app(settings: DatabaseSettings, schema: str) -> Any:
         statement_cache_size=1024,
         max_cached_statement_lifetime=0,
     )
+    return traced(raw, schema)
 
 
 async def connect_listener(settings: DatabaseSettings, schema: str) -> Any:

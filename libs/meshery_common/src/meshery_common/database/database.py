@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.resources.abc import Traversable
 from typing import Any, LiteralString, TypeVar, cast
 
@@ -25,6 +25,7 @@ from meshery_common.database.pool import Connection, Pool
 from meshery_common.database.scope import EVERY_ORGANIZATION, Scope
 from meshery_common.database.settings import DatabaseSettings
 from meshery_common.database.transaction import Queries, Row, Transaction, affected, begin, commit
+from meshery_common.telemetry import Readings
 from meshery_contracts.errors import ProblemError, Unavailable
 
 T = TypeVar("T")
@@ -33,6 +34,14 @@ _log = structlog.get_logger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.02
 _NOTIFY_PAUSE_SECONDS = 0.002
+
+CONNECTIONS = Readings(
+    "meshery_database_connections",
+    "Open connections to PostgreSQL by state: idle, used.",
+    ["service", "state"],
+)
+WAITING = Readings("meshery_database_waiting", "Statements that wait for a free connection.", ["service"])
+HEALTHY = Readings("meshery_database_healthy", "1 while PostgreSQL answers, else 0.", ["service"])
 
 
 class Database:
@@ -73,8 +82,10 @@ class Database:
         database = cls(settings, schema)
         try:
             database._pool.give(await database._pool.take(EVERY_ORGANIZATION))
-            async with alongside(database._pool.upkeep(), database._send_wakes(), database._listener.run()):
-                yield database
+            loops = (database._pool.upkeep(), database._send_wakes(), database._listener.run())
+            async with alongside(*loops, service=schema):
+                with database._measured():
+                    yield database
         finally:
             await database._pool.close()
 
@@ -89,8 +100,19 @@ class Database:
 
     @property
     def connections(self) -> tuple[int, int]:
-        """For metrics: connections open, and how many of them are idle."""
+        """Connections open, and how many of them are idle."""
         return self._pool.size, self._pool.idle
+
+    @contextmanager
+    def _measured(self) -> Iterator[None]:
+        pool = self._pool
+        with (
+            CONNECTIONS.source(self.schema, "idle", read=lambda: pool.idle),
+            CONNECTIONS.source(self.schema, "used", read=lambda: pool.size - pool.idle),
+            WAITING.source(self.schema, read=lambda: pool.waiting),
+            HEALTHY.source(self.schema, read=self.healthy),
+        ):
+            yield
 
     def within(self, scope: Scope) -> Queries:
         """The single-statement methods bound to a scope, so that a store takes this or a transaction."""

@@ -108,6 +108,11 @@ class Pool:
         """Connections that wait for work."""
         return len(self._idle)
 
+    @property
+    def waiting(self) -> int:
+        """Statements that wait for a connection."""
+        return len(self._waiting)
+
     async def take(self, scope: Scope) -> Connection:
         """A connection, one that already has the scope if possible. Raises Unavailable.
 

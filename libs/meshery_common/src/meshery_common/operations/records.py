@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.ids import uuid7
+from meshery_common.telemetry import carry
 from meshery_contracts.errors import NotFound, Problem
 
 CHANNEL = "operations"
@@ -73,10 +74,12 @@ async def start(
     `input` must hold no secrets: it stays readable for as long as the operation is kept.
     """
     operation_id = uuid7()
+    headers: dict[str, str] = {}
+    carry(headers)
     await tx.execute(
         """
-        insert into operations (operation_id, kind, organization_id, user_id, subject_id, input)
-        values ($1, $2, $3, $4, $5, $6)
+        insert into operations (operation_id, kind, organization_id, user_id, subject_id, input, headers)
+        values ($1, $2, $3, $4, $5, $6, $7)
         """,
         operation_id,
         kind,
@@ -84,6 +87,7 @@ async def start(
         user_id,
         subject_id,
         as_json(input),
+        headers,
     )
     tx.notify(CHANNEL)
     return operation_id

@@ -38,8 +38,8 @@ class Run:
         self._holder = holder
         self._state = operation.state
         self._cancel = asyncio.Event()
-        self._ending = False
-        self._finished = False
+        self._ending: OperationStatus | None = None
+        self._ended_as: OperationStatus | None = None
         if operation.cancel_requested_at is not None:
             self._cancel.set()
 
@@ -76,7 +76,12 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether it was ended through this run."""
-        return self._finished
+        return self._ended_as is not None
+
+    @property
+    def ended_as(self) -> OperationStatus | None:
+        """How it was ended through this run; None while it goes on."""
+        return self._ended_as
 
     async def cancelled(self) -> bool:
         """Whether somebody asked for its end; asks the database. Raises OperationLost, Unavailable."""
@@ -99,7 +104,7 @@ class Run:
 
         Raises OperationLost at its beginning; until its end nobody else can take over.
         """
-        self._ending = False
+        self._ending = None
         async with self._db.transaction(self.organization_id) as tx:
             # This lock holds off claims (for update), but neither heartbeats nor requests to cancel.
             row = await tx.fetchrow(
@@ -118,7 +123,7 @@ class Run:
             if row["cancel_requested_at"] is not None:
                 self._cancel.set()
             yield tx
-        self._finished = self._finished or self._ending
+        self._ended_as = self._ended_as or self._ending
 
     async def checkpoint(
         self, state: BaseModel | dict[str, Any] | list[Any], tx: Transaction | None = None
@@ -167,7 +172,7 @@ class Run:
             as_json(problem),
         )
         tx.notify(CHANNEL)
-        self._ending = True
+        self._ending = status
 
     async def _write(self, tx: Transaction, assignments: LiteralString, *values: Any) -> None:
         written = await tx.execute(

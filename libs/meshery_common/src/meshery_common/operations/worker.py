@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.operations.records import CHANNEL, COLUMNS, Operation, operation_of
 from meshery_common.operations.run import OperationCancelled, OperationLost, Run
+from meshery_common.telemetry import Readings, SpanKind, carried, link_to, span, tracing
 from meshery_contracts.errors import Internal, Problem, ProblemError, Word
 
 _log = structlog.get_logger(__name__)
@@ -34,6 +36,13 @@ _PASSING = frozenset({Word.UNAVAILABLE, Word.TIMEOUT, Word.RATE_LIMITED})
 _POLL_SECONDS = 1.0
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 60.0
+
+RUNNING = Readings("meshery_operations_running", "Operations that this process works on.", ["service"])
+ATTEMPTS = Counter(
+    "meshery_operations_attempts_total",
+    "Attempts at operations, by how they ended: succeeded, failed, cancelled, again (tried later), lost.",
+    ["service", "kind", "outcome"],
+)
 
 
 class Worker:
@@ -73,6 +82,10 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled; then let handlers end within the grace and hand over the rest."""
+        with RUNNING.source(self._db.schema, read=lambda: len(self._running)):
+            await self._work()
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
             beating = group.create_task(self._beat())
             try:
@@ -114,7 +127,7 @@ class Worker:
                     where finished_at is null and available_at <= clock_timestamp() and kind = any($3::text[])
                     order by available_at limit $4 for update skip locked
                 )
-                returning fence, {COLUMNS}
+                returning fence, headers, {COLUMNS}
                 """,  # noqa: S608 - our own list of columns
                 self._holder,
                 self._ttl,
@@ -127,7 +140,7 @@ class Worker:
         for row in rows:
             operation = operation_of(row)
             run = Run(self._db, operation, row["fence"], self._holder)
-            running = _Running(run, asked + self._ttl.total_seconds())
+            running = _Running(run, asked + self._ttl.total_seconds(), row["headers"])
             former = self._running.get(operation.operation_id)
             if former is not None:
                 # Its lease ran out while the database was away, and it came back to us.
@@ -144,7 +157,8 @@ class Worker:
                 log.error("An operation ended its worker too often")
                 await self._finish(run, lambda tx: run.fail(tx, _poison(run)))
                 return
-            await self._handle(run, log)
+            with self._traced(running):
+                await self._handle(run, log)
         except asyncio.CancelledError:
             if running.lost:
                 log.warning("An operation was lost to another worker")
@@ -160,6 +174,24 @@ class Worker:
             if self._running.get(run.operation_id) is running:
                 del self._running[run.operation_id]
             self._room.set()
+            outcome = "lost" if running.lost else run.ended_as or "again"
+            ATTEMPTS.labels(self._db.schema, run.operation.kind, outcome).inc()
+
+    @contextmanager
+    def _traced(self, running: _Running) -> Iterator[None]:
+        """Every attempt is a trace of its own with a link to the command: it may go on long after its end."""
+        if not tracing():
+            yield
+            return
+        run = running.run
+        about: dict[str, str | int] = {
+            "meshery.operation.id": str(run.operation_id),
+            "meshery.operation.attempt": run.attempt,
+        }
+        name = f"run {run.operation.kind}"
+        links = link_to([running.headers])
+        with span(self._db.schema, name, SpanKind.CONSUMER, about, parent=carried({}), links=links):
+            yield
 
     async def _handle(self, run: Run, log: Any) -> None:
         try:
@@ -304,8 +336,10 @@ class Worker:
 class _Running:
     """A run and its task."""
 
-    def __init__(self, run: Run, safe_until: float) -> None:
+    def __init__(self, run: Run, safe_until: float, headers: Mapping[str, str]) -> None:
         self.run = run
+        #: The trace context of the command that asked for it.
+        self.headers = headers
         self.task: asyncio.Task[None] | None = None
         #: `time.monotonic()` up to which nobody else can have claimed it.
         self.safe_until = safe_until

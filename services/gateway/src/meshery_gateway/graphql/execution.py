@@ -17,13 +17,11 @@ from typing import Any
 import ariadne
 import structlog
 from graphql import ExecutionResult, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from meshery_common.callers import NOBODY
 from meshery_common.context import RequestContext, current_request, serving
-from meshery_common.telemetry import tracing
+from meshery_common.telemetry import span, tracing
 from meshery_contracts.errors import Internal, Invalid, Problem, ProblemError
 from meshery_gateway.graphql.context import Context
 from meshery_gateway.graphql.limits import Document, Documents
@@ -112,7 +110,6 @@ class Executor:
     def __init__(self, schema: GraphQLSchema, *, max_depth: int, max_cost: int) -> None:
         self._schema = schema
         self.documents = Documents(schema, max_depth=max_depth, max_cost=max_cost)
-        self._tracer = trace.get_tracer("meshery.graphql")
 
     def prepare(self, sent: Sent) -> Prepared:
         """Parse, validate and weigh; nothing has run when this raises `Failed`."""
@@ -183,9 +180,9 @@ class Executor:
         if not tracing():
             return nullcontext()
         name = prepared.operation.name.value if prepared.operation.name else ""
-        return self._tracer.start_as_current_span(
+        return span(
+            "gateway",
             f"graphql {prepared.type.value} {name}".rstrip(),
-            kind=SpanKind.INTERNAL,
             attributes={"graphql.operation.type": prepared.type.value, "graphql.operation.name": name},
         )
 

@@ -13,16 +13,12 @@ from functools import lru_cache
 
 import structlog
 from aiohttp import web
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind
 from prometheus_client import Counter, Histogram
 
 from meshery_common.bus import Bus, new_request_id
 from meshery_common.callers import NOBODY
 from meshery_common.context import RequestContext, serving
-from meshery_common.telemetry import tracing
+from meshery_common.telemetry import SpanKind, carried, mark_failed, span, trace_id, tracing, working_for
 from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge
 from meshery_gateway.http.calls import Call, Limits
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
@@ -31,6 +27,9 @@ from meshery_gateway.http.routes import Route
 from meshery_gateway.http.sessions import Sessions
 
 log = structlog.get_logger()
+
+#: What a middleware is put around.
+_Inner = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 REQUESTS = Counter(
     "meshery_http_requests_total", "HTTP requests, by route and status.", ["method", "route", "status"]
@@ -56,7 +55,6 @@ class Server:
         self._sessions = sessions
         self._guard = guard
         self._limits = limits
-        self._tracer = trace.get_tracer("meshery.http")
 
     def application(self, routes: Iterable[Route]) -> web.Application:
         """The application with all routes. More exact paths come first, as the order of the table says."""
@@ -77,18 +75,30 @@ class Server:
         return serve
 
     @web.middleware
-    async def _around(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        started = time.perf_counter()
+    async def _around(self, request: web.Request, handler: _Inner) -> web.StreamResponse:
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
-        request_id = new_request_id()
+        if not tracing():
+            return await self._answered(request, handler, route, new_request_id())
+        about = {"http.request.method": request.method, "http.route": route, "url.path": request.path}
+        name = f"{request.method} {route}"
+        with span("gateway", name, SpanKind.SERVER, about, parent=carried(request.headers)) as current:
+            # One id finds the log lines and the trace.
+            response = await self._answered(request, handler, route, trace_id())
+            current.set_attribute("http.response.status_code", response.status)
+            if response.status >= 500:
+                mark_failed(current)
+            return response
+
+    async def _answered(
+        self, request: web.Request, handler: _Inner, route: str, request_id: str
+    ) -> web.StreamResponse:
+        started = time.perf_counter()
         context = RequestContext(caller=NOBODY, request_id=request_id)
         try:
             with serving(context):
                 self._guard.check(request)
-                response = await self._traced(request, handler, route)
+                response = await handler(request)
         except ProblemError as error:
             response = problem_response(error.problem)
         except web.HTTPException as error:
@@ -109,27 +119,6 @@ class Server:
             _seconds(route).observe(time.perf_counter() - started)
         _requests(request.method, route, response.status).inc()
         return response
-
-    async def _traced(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-        route: str,
-    ) -> web.StreamResponse:
-        if not tracing():
-            return await handler(request)
-        token = otel_context.attach(extract(request.headers))
-        try:
-            with self._tracer.start_as_current_span(
-                f"{request.method} {route}",
-                kind=SpanKind.SERVER,
-                attributes={"http.request.method": request.method, "http.route": route},
-            ) as span:
-                response = await handler(request)
-                span.set_attribute("http.response.status_code", response.status)
-                return response
-        finally:
-            otel_context.detach(token)
 
 
 def _of_http(error: web.HTTPException, request: web.Request) -> Problem:
@@ -158,7 +147,8 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)
-        await site.start()
+        with working_for("gateway"):
+            await site.start()
         bound: int = runner.addresses[0][1]
         yield bound
     finally:
