@@ -36,7 +36,7 @@ RECORDED = Path(__file__).parent.parent / "unit/fixtures/go-meshsync-core.jsonl"
 async def eventually(check: Callable[[], Awaitable[Any]], seconds: float = 10) -> None:
     """Return when the check holds."""
     async with asyncio.timeout(seconds):
-        while not await check():  # noqa: ASYNC110 -- nothing tells when another process's rows change
+        while not await check():
             await asyncio.sleep(0.02)
 
 
