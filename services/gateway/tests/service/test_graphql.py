@@ -106,7 +106,7 @@ async def test_a_problem_comes_with_all_that_is_known_of_it(http: ClientSession,
 async def test_a_missing_key_forbids_a_field_and_no_other(
     http: ClientSession, stubs: Stubs, people: People
 ) -> None:
-    people.tokens[""] = people.caller(key_bits=LOCAL_BITS & ~bits_of([Key.VIEW_DESIGNS]))
+    people.tokens[""] = people.caller(key_bits=LOCAL_BITS & ~bits_of((Key.VIEW_DESIGNS,)))
     await stubs.answer(designs.LIST, DesignPage(patterns=[]))
     await stubs.answer(events.TYPES, events.EventTypes(category=["design"], action=[]))
     answer = await send(http, "{ eventTypes { category } designs { totalCount } }")
@@ -296,7 +296,7 @@ async def test_fields_of_meshery(http: ClientSession, stubs: Stubs) -> None:
     (pattern,) = data["fetchPatterns"]["patterns"]
     assert pattern["type"] == {"String": "Kubernetes Manifest", "Valid": True}
     assert pattern["canSupport"] is True
-    assert UUID(pattern["user_id"])
+    assert UUID(pattern["user_id"]).version == 4
     assert pattern["created_at"] == "2026-01-02T03:04:05Z"
     assert data["getAvailableNamespaces"] == [{"namespace": "shop"}]
     assert data["getMeshModelSummary"] == {

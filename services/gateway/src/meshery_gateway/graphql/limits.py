@@ -17,6 +17,7 @@ from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
+    GraphQLArgument,
     GraphQLError,
     GraphQLField,
     GraphQLInterfaceType,
@@ -40,6 +41,8 @@ from graphql import (
     visit,
 )
 from graphql.language import DirectiveNode, Visitor
+
+from meshery_gateway.graphql.context import MAX_PAGE_SIZE
 
 MAX_DOCUMENT_BYTES = 32 * 1024
 MAX_TOKENS = 4_000
@@ -312,8 +315,8 @@ class _Costs:
         for name, argument in definition.args.items():
             value = given.get(name)
             if name in SIZE_ARGUMENTS:
-                size = _size_of(value, self._variables) if value is not None else argument.default_value
-                sizes.append(size if isinstance(size, int) else ASSUMED_LENGTH)
+                size = _size_of(value, self._variables) if value is not None else _default_of(argument)
+                sizes.append(ASSUMED_LENGTH if size is None else size)
             elif value is not None and (size := _size_inside(value, self._variables)) is not None:
                 sizes.append(size)
         return max(1, *sizes) if sizes else None
@@ -322,6 +325,14 @@ class _Costs:
 def _is_list(definition: GraphQLField) -> bool:
     kind = definition.type
     return is_list_type(kind.of_type if is_non_null_type(kind) else kind)
+
+
+def _default_of(argument: GraphQLArgument) -> int | None:
+    """The length when the argument is left out."""
+    default = argument.default
+    if default is None:
+        return None
+    return _number(default.value) if default.literal is None else _size_of(default.literal, {})
 
 
 def _size_of(node: ValueNode, variables: Mapping[str, Any]) -> int | None:
@@ -350,6 +361,8 @@ def _size_inside(node: ValueNode, variables: Mapping[str, Any]) -> int | None:
 def _number(value: Any) -> int | None:
     if isinstance(value, bool):
         return None
+    if isinstance(value, str) and value.strip().lower() == "all":
+        return MAX_PAGE_SIZE
     if isinstance(value, str) and value.strip().isdigit() and len(value) < 10:
         return int(value)
     return value if isinstance(value, int) else None

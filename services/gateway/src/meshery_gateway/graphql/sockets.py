@@ -66,13 +66,10 @@ class Closed(Exception):
 class Sockets:
     """Serves WebSockets."""
 
-    def __init__(
-        self, executor: Executor, live: Live, sessions: Sessions, *, init_seconds: float = INIT_SECONDS
-    ) -> None:
-        self._executor = executor
-        self._live = live
-        self._sessions = sessions
-        self.init_seconds = init_seconds
+    def __init__(self, executor: Executor, live: Live, sessions: Sessions) -> None:
+        self.executor = executor
+        self.live = live
+        self.sessions = sessions
 
     async def serve(self, call: Call) -> web.StreamResponse:
         """One socket, from its upgrade to its end. The guards have looked at Host and Origin before."""
@@ -92,21 +89,6 @@ class Sockets:
             return response
         await _Socket(self, dialect, call, response).run()
         return response
-
-    @property
-    def executor(self) -> Executor:
-        """What runs the operations."""
-        return self._executor
-
-    @property
-    def live(self) -> Live:
-        """What tells of changes."""
-        return self._live
-
-    @property
-    def sessions(self) -> Sessions:
-        """What knows people."""
-        return self._sessions
 
 
 class _Socket:
@@ -196,7 +178,7 @@ class _Socket:
 
     async def _await_init(self) -> None:
         try:
-            async with asyncio.timeout(self._around.init_seconds):
+            async with asyncio.timeout(INIT_SECONDS):
                 await self._acknowledged.wait()
         except TimeoutError:
             await self._close(4408, "Connection initialisation timeout")

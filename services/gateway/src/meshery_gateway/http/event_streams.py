@@ -7,6 +7,7 @@ that comes back gets what it missed; after a gap on our side the same is done wi
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -84,9 +85,9 @@ class _Stream:
         self._bus = bus
         self._session = session
         self._response = response
-        # Ids of events sort by time, so one of now stands for "nothing seen yet".
+        # Ids of events tell their time, so one of now stands for "nothing seen yet".
         self._last_id = last_id or uuid7()
-        self._replayed: set[UUID] = set()
+        self._told: deque[UUID] = deque(maxlen=MAX_REPLAYED)
 
     async def follow(self, following: Following, keep_alive_seconds: float) -> None:
         """Write what comes; a comment when nothing does."""
@@ -103,9 +104,9 @@ class _Stream:
                 return
             if delivery.happened is None:
                 await self.replay()
-            elif isinstance(event := delivery.happened.event, Event):
-                if event.id in self._replayed or not concerns(event.user_id, self._session):
-                    continue
+                continue
+            event = delivery.happened.event
+            if isinstance(event, Event) and concerns(event.user_id, self._session):
                 await self._write_event(event, delivery.happened.json)
 
     async def replay(self) -> None:
@@ -116,7 +117,6 @@ class _Stream:
             log.warning("missed events cannot be read", error=str(error))
             return
         for event in reversed(missed):
-            self._replayed.add(event.id)
             await self._write_event(event, event.model_dump_json().encode())
 
     async def _missed(self) -> AsyncIterator[Event]:
@@ -125,20 +125,28 @@ class _Stream:
             request = ListEvents(page=page, page_size=_REPLAY_PAGE, order="created_at desc")
             reply = await self._bus.request(contract.LIST, request, assertion=self._session.assertion)
             for event in reply.events:
-                if event.id == self._last_id or (event.id < self._last_id and event.id.version == 7):
+                if event.id == self._last_id or _millisecond(event.id) < _millisecond(self._last_id):
                     return
                 yield event
             if len(reply.events) < _REPLAY_PAGE:
                 return
 
     async def _write_event(self, event: Event, json: bytes) -> None:
+        if event.id in self._told:
+            return
         await self._write(b"id: %s\ndata: %s\n\n" % (str(event.id).encode(), json))
-        self._last_id = max(self._last_id, event.id)
+        self._told.append(event.id)
+        self._last_id = event.id
 
     async def _write(self, frame: bytes) -> None:
         """Raises TimeoutError or ConnectionError for a peer that does not take it: the stream ends."""
         async with asyncio.timeout(_WRITE_SECONDS):
             await self._response.write(frame)
+
+
+def _millisecond(event_id: UUID) -> int:
+    """When an id was made (version 7); of those made in one millisecond nobody knows the order."""
+    return event_id.int >> 80
 
 
 def _last_event_id(request: web.Request) -> UUID | None:
