@@ -16,7 +16,7 @@ from uuid import UUID
 
 from meshery_common.database.transaction import Queries, Transaction
 from meshery_common.paging import Predicate
-from meshery_contracts.caller import Caller
+from meshery_contracts.caller import Caller, CallerKind
 
 
 class Access(StrEnum):
@@ -64,7 +64,9 @@ class ObjectTable:
 
 
 def visible_to(caller: Caller, table: ObjectTable) -> Predicate:
-    """The condition for rows that the caller may read."""
+    """The condition for rows that the caller may read. A service on its own reads its whole organisation."""
+    if caller.kind is CallerKind.SERVICE:
+        return Predicate(f"{table.organization} = {{}}", (caller.organization_id,))
     owned = f"({table.owner} = {{}} and {table.organization} = {{}})"
     granted, actors = _granted(caller, table, tuple(Access))
     member = f"exists (select from memberships m where m.object_id = {table.id} and m.workspace_id = any({{}}::uuid[]))"
@@ -93,6 +95,8 @@ def can_operate(caller: Caller, table: ObjectTable) -> Predicate:
 
 
 def _at_least(caller: Caller, table: ObjectTable, accesses: tuple[Access, ...]) -> Predicate:
+    if caller.kind is CallerKind.SERVICE:
+        return Predicate(f"{table.organization} = {{}}", (caller.organization_id,))
     granted, actors = _granted(caller, table, accesses)
     return Predicate(
         f"({table.owner} = {{}} and {table.organization} = {{}}) or {granted} or "

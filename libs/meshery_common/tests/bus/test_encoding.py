@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, field_serializer
 
-from meshery_common.bus.encoding import encode
+from meshery_common.encoding import encode
 from meshery_contracts.messages import Message, PublicMessage
 
 

@@ -19,13 +19,13 @@ from nats.errors import TimeoutError as NATSTimeoutError
 from meshery_common.background import alongside
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
 from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, rpc_attributes
-from meshery_common.bus.encoding import encode
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
 from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Streams
 from meshery_common.callers import AssertionVerifier, KeySource
 from meshery_common.context import current_request
+from meshery_common.encoding import encode
 from meshery_common.telemetry import SpanKind, carry, span, tracing, working_for
 from meshery_contracts.endpoints import Endpoint, Topic, contract_of
 from meshery_contracts.errors import (

@@ -19,11 +19,11 @@ from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
 from meshery_common.bus.connection import Connection
-from meshery_common.bus.encoding import encode
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.settings import BusSettings
 from meshery_common.callers import NOBODY, AssertionVerifier
 from meshery_common.context import RequestContext, serving
+from meshery_common.encoding import encode
 from meshery_common.idempotency import Repeated
 from meshery_common.telemetry import SpanKind, carried, span, tracing
 from meshery_contracts.caller import Caller

@@ -14,6 +14,7 @@ from meshery_common.database.errors import Contended
 from meshery_common.database.pool import Connection
 from meshery_common.database.scope import Scope
 from meshery_common.database.transaction import Queries, Transaction
+from meshery_common.encoding import encode
 from meshery_common.idempotency import Repeated
 from meshery_contracts.errors import Conflict, DeadlineExceeded, Invalid
 from meshery_contracts.messages import Message
@@ -69,7 +70,7 @@ class Command(Transaction):
                 caller.user_id,
                 caller.organization_id,
                 self._request.idempotency_key,
-                model.model_dump_json(by_alias=True).encode(),
+                encode(model),
             )
         self._answered = True
         return model

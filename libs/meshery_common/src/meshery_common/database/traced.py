@@ -17,6 +17,10 @@ from meshery_common.telemetry import SpanKind, in_trace, span, tracing
 
 #: Round trips that say nothing about the work, and `begin`, whose text names the scope.
 _SILENT = frozenset({"BEGIN", "SAVEPOINT", "RELEASE"})
+#: What a statement that begins with `with` does in the end, as far as it writes.
+_WRITES = re.compile(
+    r"\b(?:(insert) into (\w+)|(update) (\w+)(?: as)?(?: \w+)? set|(delete) from (\w+))", re.IGNORECASE
+)
 _TARGET = re.compile(r"\b(?:from|into|update|join)\s+([a-z_][a-z0-9_]*)", re.IGNORECASE)
 _LONGEST_TEXT = 4000
 
@@ -80,5 +84,11 @@ def described(sql: str) -> tuple[str, str, str]:
     """Operation, a short name, and the text of a statement on one line."""
     text = " ".join(sql.split())
     operation = text.partition(" ")[0].partition(";")[0].upper()
-    target = _TARGET.search(text)
-    return operation, f"{operation} {target[1]}" if target else operation, text[:_LONGEST_TEXT]
+    writes = _WRITES.search(text) if operation == "WITH" else None
+    if writes is not None:
+        operation, target = (part.strip() for part in writes.groups() if part)
+        operation = operation.upper()
+    else:
+        found = _TARGET.search(text)
+        target = found[1] if found else ""
+    return operation, f"{operation} {target}".rstrip(), text[:_LONGEST_TEXT]

@@ -71,8 +71,8 @@ class ConnectionsService:
             target = states.settled(stored.connection.kind, stored.status, request.status)
         except ProblemError:
             # Perhaps because this very command was done before: then its answer comes out of here.
-            async with self._db.command(caller.organization_id):
-                raise
+            await self._db.recall(caller.organization_id)
+            raise
         by = Actor(caller.user_id, caller.actor)
         seen: Seen | None = None
         if states.needs_cluster(stored.status, target):

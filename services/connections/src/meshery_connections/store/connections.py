@@ -8,11 +8,11 @@ from uuid import UUID
 
 from meshery_common.access import Access, ObjectTable, can_edit, can_operate, visible_to
 from meshery_common.database import ConstraintViolated, Queries, Transaction
-from meshery_common.paging import OrderBy, Page, Predicate, SelectBuilder, Sort, contains
+from meshery_common.paging import OrderBy, Page, SelectBuilder, Sort, contains
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.domain.contexts import ContextDescription
 from meshery_connections.store.rows import COLUMNS, connection, stored
-from meshery_contracts.caller import Caller, CallerKind
+from meshery_contracts.caller import Caller
 from meshery_contracts.connections import Connection, ConnectionStatus
 from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_contracts.paging import PageRequest
@@ -42,8 +42,8 @@ class ConnectionStore:
         self, queries: Queries, connection_id: UUID, caller: Caller, access: Access = Access.VIEWER
     ) -> StoredConnection:
         """A connection. Raises NotFound, and Forbidden when it may be seen but no more."""
-        visible, values = _numbered(_reach(caller, Access.VIEWER), 3)
-        allowed, more = _numbered(_reach(caller, access), 3 + len(values))
+        visible, values = _NEEDED[Access.VIEWER](caller, _TABLE).numbered(3)
+        allowed, more = _NEEDED[access](caller, _TABLE).numbered(3 + len(values))
         row = await queries.fetchrow(
             f"""
             select {COLUMNS}, ({allowed}) as allowed from connections c
@@ -111,7 +111,7 @@ class ConnectionStore:
         """A page of connections."""
         select = SelectBuilder("connections", COLUMNS, "connections c")
         select.where("c.organization_id = {} and c.deleted_at is null", caller.organization_id)
-        select.where(_reach(caller, Access.VIEWER))
+        select.where(_NEEDED[Access.VIEWER](caller, _TABLE))
         if kinds:
             select.where("c.kind = any({}::text[])", list(kinds))
         if statuses:
@@ -125,7 +125,7 @@ class ConnectionStore:
         self, queries: Queries, request: PageRequest, caller: Caller, kinds: Sequence[str]
     ) -> dict[str, int]:
         """How many connections there are in each status, whatever statuses the list is of."""
-        visible, values = _numbered(_reach(caller, Access.VIEWER), 4)
+        visible, values = _NEEDED[Access.VIEWER](caller, _TABLE).numbered(4)
         rows = await queries.fetch(
             f"""
             select c.status, count(*) as count from connections c
@@ -148,7 +148,7 @@ class ConnectionStore:
 
     async def same_cluster(self, tx: Transaction, cluster_id: str, caller: Caller) -> StoredConnection | None:
         """The connection of this cluster that the caller may change, his own first."""
-        allowed, values = _numbered(_reach(caller, Access.EDITOR), 4)
+        allowed, values = _NEEDED[Access.EDITOR](caller, _TABLE).numbered(4)
         row = await tx.fetchrow(
             f"""
             select {COLUMNS} from connections c
@@ -285,23 +285,6 @@ class ConnectionStore:
         assert row is not None  # noqa: S101 -- the caller holds a lock on it
         tx.notify(CHANNEL)
         return stored(row)
-
-
-def _reach(caller: Caller, access: Access) -> Predicate:
-    """The condition for connections that the caller has this access to."""
-    if caller.kind is CallerKind.SERVICE:
-        # A service on its own has nobody's rights but its own; the endpoint's key was checked.
-        return Predicate("true")
-    return _NEEDED[access](caller, _TABLE)
-
-
-def _numbered(predicate: Predicate, first: int) -> tuple[str, tuple[Any, ...]]:
-    """The condition with numbered places from `first` on, and its values."""
-    parts = predicate.sql.split("{}")
-    sql = parts[0]
-    for number, part in enumerate(parts[1:], first):
-        sql += f"${number}{part}"
-    return sql, predicate.values
 
 
 def _missing(connection_id: UUID) -> NotFound:
