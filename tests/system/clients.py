@@ -14,6 +14,7 @@ import aiohttp
 import nats
 from nats.aio.client import Client as NATSClient
 
+from meshery_common.background import alongside
 from tests.system.waiting import shown, until
 
 GRAPHQL = "/api/system/graphql/query"
@@ -141,31 +142,30 @@ class GraphQL:
 
     @asynccontextmanager
     async def following(self, query: str, **variables: Any) -> AsyncIterator[Stream]:
-        """A subscription over graphql-transport-ws for the time of the block; begun when the block begins."""
+        """A subscription over graphql-transport-ws for the time of the block; it stands when the block begins."""
         stream = Stream(f"subscription {' '.join(query.split())[:60]}…")
+        pongs: asyncio.Queue[None] = asyncio.Queue()
         url = self._rest.url.replace("http", "ws", 1) + GRAPHQL
-        async with (
-            self._rest.http.ws_connect(
-                url, protocols=["graphql-transport-ws"], headers=self._rest.headers
-            ) as socket,
-            asyncio.TaskGroup() as group,
-        ):
+        async with self._rest.http.ws_connect(
+            url, protocols=["graphql-transport-ws"], headers=self._rest.headers
+        ) as socket:
             assert socket.protocol == "graphql-transport-ws", f"sub-protocol {socket.protocol!r}"
             await socket.send_json({"type": "connection_init"})
             first = await asyncio.wait_for(socket.receive_json(), 10)
             assert first["type"] == "connection_ack", f"connection_ack expected: {first}"
             payload = {"query": query, "variables": variables}
             await socket.send_json({"id": "1", "type": "subscribe", "payload": payload})
-            reading = group.create_task(_read_socket(socket, stream))
-            # Messages are handled in turn: once the second ping is answered the subscription stands.
-            for _ in range(2):
-                await socket.send_json({"type": "ping"})
-                await stream.next("pong", lambda one: one == "pong" or stream.ended)
-            yield stream
-            reading.cancel()
+            async with alongside(_read_socket(socket, stream, pongs)):
+                # Messages are handled in turn: once the second ping is answered the subscription stands.
+                for _ in range(2):
+                    await socket.send_json({"type": "ping"})
+                    await asyncio.wait_for(pongs.get(), 10)
+                yield stream
 
 
-async def _read_socket(socket: aiohttp.ClientWebSocketResponse, stream: Stream) -> None:
+async def _read_socket(
+    socket: aiohttp.ClientWebSocketResponse, stream: Stream, pongs: asyncio.Queue[None]
+) -> None:
     async for message in socket:
         if message.type is not aiohttp.WSMsgType.TEXT:
             continue
@@ -178,7 +178,7 @@ async def _read_socket(socket: aiohttp.ClientWebSocketResponse, stream: Stream) 
             case "complete":
                 stream.end("complete")
             case "pong":
-                stream.put("pong")
+                pongs.put_nowait(None)
             case "ping":
                 await socket.send_json({"type": "pong"})
     stream.end(f"closed with {socket.close_code}")
@@ -188,14 +188,11 @@ async def _read_socket(socket: aiohttp.ClientWebSocketResponse, stream: Stream) 
 async def events_of(rest: Rest) -> AsyncIterator[Stream]:
     """The server-sent events of the system for the time of the block."""
     stream = Stream("server-sent events")
-    async with (
-        rest.http.get(
-            rest.url + "/api/system/events/subscribe",
-            headers=rest.headers,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
-        ) as response,
-        asyncio.TaskGroup() as group,
-    ):
+    async with rest.http.get(
+        rest.url + "/api/system/events/subscribe",
+        headers=rest.headers,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=10),
+    ) as response:
         assert response.status == 200, f"200 expected, {response.status} came: {await response.text()}"
         assert response.content_type == "text/event-stream", response.content_type
 
@@ -205,9 +202,8 @@ async def events_of(rest: Rest) -> AsyncIterator[Stream]:
                     stream.put(json.loads(line[5:]))
             stream.end("closed")
 
-        reading = group.create_task(read())
-        yield stream
-        reading.cancel()
+        async with alongside(read()):
+            yield stream
 
 
 class Integrator:

@@ -25,12 +25,14 @@ async def what_runs_there(story: Story) -> None:
     names = {one["metadata"]["name"] for one in await story.resources(kind="Namespace")}
     assert {"default", "kube-system"} <= names, names
     summary = await story.rest.get(f"{RESOURCES}/summary", clusterIds=story.cluster_id)
-    assert summary["total_count"] == count, f"{count} objects are listed, {summary['total_count']} are counted"
+    assert summary["total_count"] == count, (
+        f"{count} objects are listed, {summary['total_count']} are counted"
+    )
     assert {"kind": "Node", "count": 2}.items() <= _kind(summary, "Node").items()
     one = await story.rest.get(f"{RESOURCES}/{nodes[0]['id']}")
     assert one["metadata"]["uid"] == nodes[0]["metadata"]["uid"]
     asked = await story.graphql.ask(
-        "{ resources(filter: {kinds: [\"Node\"]}) { totalCount resources { name labels status } } }"
+        '{ resources(filter: {kinds: ["Node"]}) { totalCount resources { name labels status } } }'
     )
     assert asked["resources"]["totalCount"] == 2
     assert "kubernetes.io/hostname" in asked["resources"]["resources"][0]["labels"]
@@ -183,7 +185,10 @@ def _config_map(namespace: str, name: str) -> dict[str, Any]:
 
 
 def _definition(group: str, kind: str, plural: str) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
+    schema = {
+        "type": "object",
+        "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}},
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",

@@ -35,6 +35,10 @@ class Story:
     organization_id: str = ""
     connection_id: str = ""
     cluster_id: str = ""
+    design_id: str = ""
+    token: str = ""
+    #: How often the design was saved after its import.
+    saves: int = 0
     #: Seconds of each step, by its name.
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -69,7 +73,9 @@ class Story:
         kind = await self.kind(manifest["apiVersion"], manifest["kind"])
         return dict((await self.kube.objects.create(kind, manifest)).object)
 
-    async def patch(self, api_version: str, kind: str, name: str, namespace: str | None, **fields: Any) -> None:
+    async def patch(
+        self, api_version: str, kind: str, name: str, namespace: str | None, **fields: Any
+    ) -> None:
         """Merge fields into an object."""
         await self.kube.objects.patch(await self.kind(api_version, kind), name, fields, namespace)
 
@@ -112,7 +118,9 @@ class Story:
                 one["metadata"].get("namespace") or "",
                 one["metadata"]["name"],
                 one["metadata"].get("uid") or "",
-                tuple(sorted((row["key"], row.get("value", "")) for row in one["metadata"].get("labels") or [])),
+                tuple(
+                    sorted((row["key"], row.get("value", "")) for row in one["metadata"].get("labels") or [])
+                ),
             )
             for one in await self.resources(labels="true")
         }

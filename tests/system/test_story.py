@@ -12,7 +12,7 @@ import pytest
 
 from meshery_kube import Client
 from meshery_testkit.cluster import ClusterForTests
-from tests.system import first_steps, picture
+from tests.system import deploying, first_steps, permissions, picture
 from tests.system.installation import Installation
 from tests.system.story import Story
 
@@ -23,6 +23,15 @@ _STEPS = (
     picture.what_runs_there,
     picture.a_config_map_lives,
     picture.a_new_kind_lives,
+    deploying.a_manifest_becomes_a_design,
+    deploying.a_mistake_is_found,
+    deploying.it_is_deployed,
+    deploying.again_and_changed,
+    deploying.it_is_undeployed,
+    permissions.an_integrator_calls,
+    permissions.one_without_keys_is_refused,
+    permissions.changes_are_followed,
+    permissions.everything_was_told,
 )
 
 

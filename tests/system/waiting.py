@@ -41,4 +41,6 @@ async def until(
 def shown(value: Any) -> str:
     """A value for a failure's message, of bearable length."""
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} … ({len(text)} characters)"
+    return (
+        text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]} … ({len(text)} characters)"
+    )
