@@ -489,6 +489,20 @@ async def test_a_follower_that_does_not_read_is_told_to_read_anew(
             markers += (await slow.next())["events"]["resync"]
 
 
+async def test_after_a_loss_of_nats_everybody_is_told_to_read_anew(
+    wire: Wire, nats: NATSForTests, stubs: Stubs, person: Caller
+) -> None:
+    await wire.init()
+    await wire.subscribe(DESIGN_CHANGES)
+    await nats.server.restart()
+    told = (await wire.next())["designChanges"]
+    assert (told["sequence"], told["resync"], told["designId"]) == (1, True, None)
+    fact = saved(person)
+    await stubs.tell(designs.SAVED, fact, person.organization_id, fact.design_id)
+    told = (await wire.next())["designChanges"]
+    assert (told["sequence"], told["resync"], told["designId"]) == (2, False, str(fact.design_id))
+
+
 async def test_sockets_end_when_the_gateway_stops(
     settings: GatewaySettings, nats: NATSForTests, people: People, person: Caller
 ) -> None:
