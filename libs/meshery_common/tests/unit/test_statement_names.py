@@ -17,7 +17,10 @@ from meshery_common.database.traced import described
         ("update things set a = $1", "UPDATE things"),
         ("delete from things where a in (select b from others)", "DELETE things"),
         ("with new as (insert into things select $1 returning a) select * from new", "INSERT things"),
-        ("with mine as (select a from things for update) update others o set a = 1 from mine", "UPDATE others"),
+        (
+            "with mine as (select a from things for update) update others o set a = 1 from mine",
+            "UPDATE others",
+        ),
         ("with mine as (select a from things) select * from mine", "WITH things"),
         ("rollback; reset all", "ROLLBACK"),
         ("commit", "COMMIT"),
