@@ -197,7 +197,7 @@ class ComponentReport(PublicMessage):
     component_id: UUID
     name: str
     kind: str
-    known: bool = Field(description="Whether the registry knows the kind.")
+    known: bool = Field(description="Whether the registry knows the kind, and a usable schema of it.")
     problems: list[FieldProblem] = Field(default_factory=list)
 
 

@@ -1,84 +1,266 @@
-"""The designs service over the bus: what a client sees."""
+"""Designs over the bus: saved, read, listed, edited together, deleted."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from importlib.resources import files
-from typing import TypeVar
+import asyncio
+from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 
-from meshery_common.bus import Bus
-from meshery_contracts import designs
-from meshery_contracts.caller import Caller
-from meshery_contracts.endpoints import Endpoint
-from meshery_contracts.errors import NotFound
-from meshery_contracts.messages import Message
-from meshery_designs.app import running
-from meshery_designs.settings import DesignsSettings
-from meshery_testkit.hosting import hosted
-from meshery_testkit.nats import NATSForTests, People
-from meshery_testkit.postgres import DatabaseFactory
+from meshery_common import access
+from meshery_common.access import Access, ActorKind
+from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_contracts import deployments, designs
+from meshery_contracts.catalogue import contract_for
+from meshery_contracts.designs import (
+    ComponentChanges,
+    CreateDesign,
+    Design,
+    DesignId,
+    GetDesign,
+    ListDesigns,
+    ListVersions,
+    UpdateDesign,
+    Visibility,
+)
+from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
+from meshery_contracts.keys import Key
+from meshery_testkit.asking import Client
+from meshery_testkit.builders import a_component, a_design_file
 
-RequestT = TypeVar("RequestT", bound=Message)
-ReplyT = TypeVar("ReplyT", bound=Message)
-MIGRATIONS = files("meshery_designs") / "migrations"
-
-
-class Client:
-    """Asks as one person."""
-
-    def __init__(self, bus: Bus, people: People, caller: Caller) -> None:
-        self.bus = bus
-        self.people = people
-        self.caller = caller
-
-    async def ask(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, key: str = "") -> ReplyT:
-        assertion = self.people.assertion(self.caller)
-        return await self.bus.request(endpoint, request, assertion=assertion, idempotency_key=key)
-
-    def as_somebody(self, **claims: object) -> Client:
-        return Client(self.bus, self.people, self.people.caller(**claims))
+pytestmark = pytest.mark.usefixtures("service")
 
 
-@pytest.fixture
-async def client(nats: NATSForTests, people: People, database_for: DatabaseFactory) -> AsyncIterator[Client]:
-    settings = DesignsSettings(
-        database=await database_for("designs", MIGRATIONS), bus=nats.bus_settings("designs")
-    )
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(people.serving(nats))
-        await stack.enter_async_context(hosted(running(settings)))
-        bus = await stack.enter_async_context(Bus.connect(nats.bus_settings("gateway"), service="gateway"))
-        yield Client(bus, people, people.caller())
+async def created(client: Client, *names: str, **fields: Any) -> Design:
+    """A saved design with a ConfigMap of each name."""
+    file = a_design_file(*(a_component(name=one) for one in names))
+    return await client.ask(designs.CREATE, CreateDesign(**{"name": "shop", "file": file, **fields}))
 
 
-def a_file(*names: str) -> str:
-    """A design file with a ConfigMap of each name."""
-    components = [
-        {
-            "id": str(uuid4()),
-            "displayName": name,
-            "component": {"version": "v1", "kind": "ConfigMap"},
-            "configuration": {"metadata": {"name": name}, "data": {"key": "value"}},
-        }
-        for name in names
-    ]
-    return orjson.dumps({"name": "shop", "components": components}).decode()
+def components(design: Design) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = orjson.loads(design.pattern_file)["components"]
+    return found
+
+
+def names(design: Design) -> list[str]:
+    return [one["displayName"] for one in components(design)]
 
 
 async def test_a_design_is_saved_read_listed_and_deleted(client: Client) -> None:
-    saved = await client.ask(designs.CREATE, designs.CreateDesign(name="shop", file=a_file("a", "b")))
+    saved = await created(client, "a", "b")
     assert (saved.version, saved.name, saved.user_id) == (1, "shop", client.caller.user_id)
-    read = await client.ask(designs.GET, designs.GetDesign(design_id=saved.id))
+    read = await client.ask(designs.GET, GetDesign(design_id=saved.id))
     assert read == saved
-    assert [one["displayName"] for one in orjson.loads(read.pattern_file)["components"]] == ["a", "b"]
-    page = await client.ask(designs.LIST, designs.ListDesigns())
+    assert names(read) == ["a", "b"]
+    page = await client.ask(designs.LIST, ListDesigns())
     assert (page.total_count, [one.id for one in page.patterns]) == (1, [saved.id])
-    await client.ask(designs.DELETE, designs.DesignId(design_id=saved.id))
+    await client.ask(designs.DELETE, DesignId(design_id=saved.id))
     with pytest.raises(NotFound):
-        await client.ask(designs.GET, designs.GetDesign(design_id=saved.id))
-    assert (await client.ask(designs.LIST, designs.ListDesigns())).total_count == 0
+        await client.ask(designs.GET, GetDesign(design_id=saved.id))
+    assert (await client.ask(designs.LIST, ListDesigns())).total_count == 0
+
+
+async def test_an_empty_design_is_a_design(client: Client) -> None:
+    design = await client.ask(designs.CREATE, CreateDesign())
+    assert (design.name, components(design)) == ("Untitled Design", [])
+
+
+async def test_yaml_is_read_as_well_as_json(client: Client) -> None:
+    file = "name: shop\ncomponents:\n- component: {kind: ConfigMap, version: v1}\n  displayName: a\n"
+    assert names(await client.ask(designs.CREATE, CreateDesign(file=file))) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("file", "code"),
+    [
+        ("[" * 5000, "document_too_deep"),
+        ("a: &a [*a, *a]", "document_too_large"),
+        ("a: 1\n---\nb: 2", "design_documents"),
+        ("- a", "design_shape"),
+        ("components: [{}]", "design_invalid"),
+        ("a: [1", "document_unreadable"),
+        ('{"components": [], "x": "\\u0000"}', "document_value"),
+    ],
+)
+async def test_files_that_cannot_be_saved_are_refused(client: Client, file: str, code: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        await client.ask(designs.CREATE, CreateDesign(file=file))
+    assert caught.value.problem.code == code
+
+
+async def test_a_design_that_could_not_be_read_again_is_refused(client: Client) -> None:
+    file = a_design_file(a_component(data={"key": "x" * 2_000_000}))
+    with pytest.raises(TooLarge) as caught:
+        await client.ask(designs.CREATE, CreateDesign(file=file))
+    assert caught.value.problem.code == "design_too_large"
+    largest = a_design_file(a_component(data={"key": "x" * 1_890_000}))
+    saved = await client.ask(designs.CREATE, CreateDesign(file=largest))
+    assert await client.ask(designs.GET, GetDesign(design_id=saved.id)) == saved
+
+
+async def test_every_version_can_be_read_again(client: Client) -> None:
+    first = await created(client, "a", "b")
+    second = await client.ask(
+        designs.UPDATE,
+        UpdateDesign(
+            design_id=first.id, base_version=1, name="store", file=a_design_file(a_component(name="c"))
+        ),
+    )
+    assert (second.version, second.name, names(second)) == (2, "store", ["c"])
+    old = await client.ask(designs.GET, GetDesign(design_id=first.id, version=1))
+    assert (old.version, old.name, orjson.loads(old.pattern_file)) == (
+        *(1, "shop"),
+        orjson.loads(first.pattern_file),
+    )
+    listed = await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id))
+    assert [(one.version, one.name, one.components) for one in listed.versions] == [
+        (2, "store", 1),
+        (1, "shop", 2),
+    ]
+    with pytest.raises(NotFound) as caught:
+        await client.ask(designs.GET, GetDesign(design_id=first.id, version=3))
+    assert caught.value.problem.code == "version_unknown"
+
+
+async def test_a_save_may_carry_what_changed_only(client: Client) -> None:
+    first = await created(client, "a", "b", "c")
+    kept, edited, removed = components(first)
+    changes = ComponentChanges(
+        changed=[{**edited, "displayName": "B"}, {"displayName": "d", "component": {"kind": "Pod"}}],
+        removed=[removed["id"]],
+    )
+    second = await client.ask(
+        designs.UPDATE, UpdateDesign(design_id=first.id, base_version=1, changes=changes)
+    )
+    assert names(second) == ["a", "B", "d"]
+    assert components(second)[0] == kept
+    assert second.name == "shop"
+
+
+async def test_a_change_is_held_to_the_rules_of_files(client: Client) -> None:
+    first = await created(client, "a")
+    for changed, code in [
+        ({**a_component(), "x": 2**70}, "document_value"),
+        ({"component": {}}, "design_invalid"),
+    ]:
+        with pytest.raises(Invalid) as caught:
+            await client.ask(
+                designs.UPDATE,
+                UpdateDesign(design_id=first.id, changes=ComponentChanges(changed=[changed])),
+            )
+        assert caught.value.problem.code == code
+
+
+async def test_name_and_visibility_change_alone(client: Client) -> None:
+    first = await created(client, "a")
+    second = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, visibility=Visibility.PUBLIC))
+    assert (second.visibility, second.name, names(second)) == (Visibility.PUBLIC, "shop", ["a"])
+    third = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, name="store"))
+    assert (third.visibility, third.name, third.version) == (Visibility.PUBLIC, "store", 3)
+
+
+async def test_a_file_without_a_name_keeps_the_name(client: Client) -> None:
+    first = await created(client, "a")
+    saved = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, file='{"components": []}'))
+    assert saved.name == "shop"
+
+
+async def test_of_two_saves_from_one_version_one_is_a_conflict(client: Client) -> None:
+    first = await created(client, "a")
+    saves = [
+        client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, base_version=1, name=name))
+        for name in ("mine", "yours")
+    ]
+    results = await asyncio.gather(*saves, return_exceptions=True)
+    (refused,) = [one for one in results if isinstance(one, Conflict)]
+    (saved,) = [one for one in results if isinstance(one, Design)]
+    assert refused.problem.code == "design_stale"
+    assert (saved.version, await client.ask(designs.GET, GetDesign(design_id=first.id))) == (2, saved)
+
+
+async def test_a_repeated_command_is_done_once(client: Client) -> None:
+    request = CreateDesign(name="shop", file=a_design_file(a_component(id=str(uuid4()))))
+    first = await client.ask(designs.CREATE, request, key="k1")
+    assert await client.ask(designs.CREATE, request, key="k1") == first
+    at_once = await asyncio.gather(*(client.ask(designs.CREATE, request, key="k2") for _ in range(5)))
+    assert len({one.model_dump_json() for one in at_once}) == 1
+    assert (await client.ask(designs.LIST, ListDesigns())).total_count == 2
+    with pytest.raises(Conflict) as caught:
+        await client.ask(designs.CREATE, CreateDesign(name="other"), key="k1")
+    assert caught.value.problem.code == "idempotency_key_reused"
+
+
+async def test_another_organisation_finds_nothing(client: Client) -> None:
+    design = await created(client, "a", visibility=Visibility.PUBLIC)
+    stranger = client.stranger()
+    for asked in (
+        stranger.ask(designs.GET, GetDesign(design_id=design.id)),
+        stranger.ask(designs.LIST_VERSIONS, ListVersions(design_id=design.id)),
+        stranger.ask(designs.UPDATE, UpdateDesign(design_id=design.id, name="mine")),
+        stranger.ask(designs.DELETE, DesignId(design_id=design.id)),
+        stranger.ask(deployments.PLAN, deployments.PlanDesign(design_id=design.id)),
+        stranger.ask(deployments.DEPLOY, deployments.DeployDesign(design_id=design.id)),
+        stranger.ask(designs.VALIDATE, designs.ValidateDesign(design_id=design.id)),
+    ):
+        with pytest.raises(NotFound):
+            await asked
+    assert (await stranger.ask(designs.LIST, ListDesigns())).total_count == 0
+
+
+async def test_a_published_design_is_read_everywhere_and_changed_nowhere_else(client: Client) -> None:
+    design = await created(client, "a", visibility=Visibility.PUBLISHED)
+    stranger = client.stranger()
+    assert (
+        await stranger.ask(designs.GET, GetDesign(design_id=design.id))
+    ).pattern_file == design.pattern_file
+    with pytest.raises(Forbidden):
+        await stranger.ask(designs.UPDATE, UpdateDesign(design_id=design.id, name="mine"))
+
+
+async def test_who_may_only_read_may_not_change(client: Client) -> None:
+    design = await created(client, "a", visibility=Visibility.PUBLIC)
+    colleague = client.colleague()
+    assert await colleague.ask(designs.GET, GetDesign(design_id=design.id)) == design
+    for asked in (
+        colleague.ask(designs.UPDATE, UpdateDesign(design_id=design.id, name="mine")),
+        colleague.ask(designs.DELETE, DesignId(design_id=design.id)),
+        colleague.ask(deployments.DEPLOY, deployments.DeployDesign(design_id=design.id)),
+        colleague.ask(deployments.UNDEPLOY, deployments.DeployDesign(design_id=design.id)),
+    ):
+        with pytest.raises(Forbidden) as caught:
+            await asked
+        assert caught.value.problem.code == "design_not_yours"
+
+
+async def test_who_was_granted_editing_may_edit_and_not_deploy(client: Client, database: Database) -> None:
+    design = await created(client, "a")
+    colleague = client.colleague()
+    with pytest.raises(NotFound):
+        await colleague.ask(designs.GET, GetDesign(design_id=design.id))
+    async with database.transaction(client.caller.organization_id) as tx:
+        await access.add_grant(
+            tx,
+            client.caller,
+            object_id=design.id,
+            object_kind="design",
+            actor_kind=ActorKind.USER,
+            actor_id=colleague.caller.user_id,
+            access=Access.EDITOR,
+        )
+    edited = await colleague.ask(designs.UPDATE, UpdateDesign(design_id=design.id, name="ours"))
+    assert (edited.name, edited.user_id) == ("ours", client.caller.user_id)
+    with pytest.raises(Forbidden):
+        await colleague.ask(deployments.DEPLOY, deployments.DeployDesign(design_id=design.id))
+    await client.ask(designs.DELETE, DesignId(design_id=design.id))
+    assert await database.fetchval(EVERY_ORGANIZATION, "select count(*) from grants") == 0
+
+
+async def test_without_its_key_no_endpoint_answers(client: Client) -> None:
+    nobody = client.colleague(key_bits=0)
+    for endpoint in contract_for("designs").endpoints:
+        assert isinstance(endpoint.key, Key)
+        with pytest.raises(Forbidden) as caught:
+            await nobody.ask(endpoint, endpoint.request.model_construct())
+        assert caught.value.problem.code == "key_missing", endpoint.subject

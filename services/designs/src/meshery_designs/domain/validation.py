@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -32,34 +33,35 @@ def reports_on(
     """What is wrong with which component; one that is all right is left out."""
     reports = []
     for component in components:
-        known = kinds.get(kind_of(component))
-        recognised = known is not None and known.component_id is not None
-        schema = schemas.get(known.schema_hash) if known is not None else None
-        problems = list(_problems(component, schema)) if schema else []
-        if problems or not recognised:
+        kind = kinds.get(kind_of(component))
+        validator = _validator(schemas.get(kind.schema_hash, "true")) if kind is not None else None
+        known = kind is not None and kind.component_id is not None and validator is not None
+        problems = list(_problems(component, validator)) if validator is not None else []
+        if problems or not known:
             reports.append(
                 ComponentReport(
                     component_id=UUID(str(component["id"])),
                     name=str(component.get("displayName") or ""),
                     kind=kind_of(component)[1],
-                    known=recognised,
+                    known=known,
                     problems=problems,
                 )
             )
     return reports
 
 
-def _problems(component: Mapping[str, Any], schema: str) -> Iterator[FieldProblem]:
-    validator = _validator(schema)
+def _problems(component: Mapping[str, Any], validator: jsonschema_rs.Validator) -> Iterator[FieldProblem]:
     configuration = component.get("configuration") or {}
     own = {key: value for key, value in configuration.items() if key not in ("metadata", "status")}
-    for count, error in enumerate(validator.iter_errors(own)):
-        if count == MAX_PROBLEMS:
-            return
+    for error in islice(validator.iter_errors(own), MAX_PROBLEMS):
         path = ".".join(str(part) for part in ("configuration", *error.instance_path))
         yield FieldProblem(path=path, message=error.message[:500])
 
 
 @lru_cache(maxsize=256)
-def _validator(schema: str) -> jsonschema_rs.Validator:
-    return jsonschema_rs.validator_for(orjson.loads(schema))
+def _validator(schema: str) -> jsonschema_rs.Validator | None:
+    """What checks against a schema; None when it cannot be used. It comes from a cluster: nothing is fetched."""
+    try:
+        return jsonschema_rs.validator_for(orjson.loads(schema), offline=True)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        return None

@@ -1,0 +1,30 @@
+"""Things that many tests are about, made in one line."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+
+def a_component(kind: str = "ConfigMap", name: str = "settings", **fields: Any) -> dict[str, Any]:
+    """A component of a design. `fields`: version, namespace, depends_on, labels, and the rest of the object."""
+    version = fields.pop("version", "apps/v1" if kind == "Deployment" else "v1")
+    metadata: dict[str, Any] = {"name": name}
+    for field in ("namespace", "labels"):
+        if field in fields:
+            metadata[field] = fields.pop(field)
+    depends_on = fields.pop("depends_on", None)
+    return {
+        "id": fields.pop("id", str(uuid4())),
+        "displayName": name,
+        "component": {"version": version, "kind": kind, "schema": ""},
+        "metadata": {"dependsOn": depends_on} if depends_on else {},
+        "configuration": {"metadata": metadata, **fields},
+    }
+
+
+def a_design_file(*components: dict[str, Any], name: str = "shop") -> str:
+    """A design file with these components, as JSON text."""
+    return orjson.dumps({"name": name, "components": list(components)}).decode()

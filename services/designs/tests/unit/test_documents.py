@@ -1,0 +1,167 @@
+"""Text to documents, and what hostile text may not do."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from meshery_contracts.errors import Invalid
+from meshery_designs.domain.documents import MAX_DEPTH, check_values, read_documents
+
+
+def refused(text: str) -> Invalid:
+    with pytest.raises(Invalid) as caught:
+        read_documents(text)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "documents"),
+    [
+        ("a: 1", [{"a": 1}]),
+        ('{"a": 1}', [{"a": 1}]),
+        (' \n{"a": [1, 2]}', [{"a": [1, 2]}]),
+        ("{a: 1}", [{"a": 1}]),
+        ("[a, b]", [["a", "b"]]),
+        ("\ufeffa: 1", [{"a": 1}]),
+        ('\ufeff{"a": 1}', [{"a": 1}]),
+        ("---\na: 1\n---\n\n---\nb: 2\n", [{"a": 1}, {"b": 2}]),
+        ("# a comment only\n---\na: 1", [{"a": 1}]),
+        ("a: &x {b: 1}\nc: *x", [{"a": {"b": 1}, "c": {"b": 1}}]),
+        ("a: &x {b: 1, c: 1}\nd: {<<: *x, c: 2}", [{"a": {"b": 1, "c": 1}, "d": {"b": 1, "c": 2}}]),
+        ("a: &x {b: 1}\nd: {<<: [{b: 5}, *x]}", [{"a": {"b": 1}, "d": {"b": 5}}]),
+        ("a: 1\r\nb: 2\r\n", [{"a": 1, "b": 2}]),
+        ("a: 1\na: 2", [{"a": 2}]),
+    ],
+)
+def test_documents_are_read(text: str, documents: list[Any]) -> None:
+    assert read_documents(text) == documents
+
+
+@pytest.mark.parametrize(
+    ("scalar", "value"),
+    [
+        ("2026-11-23", "2026-11-23"),
+        ("2026-11-23T10:00:00Z", "2026-11-23T10:00:00Z"),
+        ("22:22", "22:22"),
+        ("1:30:00.5", "1:30:00.5"),
+        ("=", "="),
+        ("1.2.3", "1.2.3"),
+        ("1e3", "1e3"),
+        ("0644", 0o644),
+        ("0x1F", 31),
+        ("-7", -7),
+        (".5", 0.5),
+        ("1.5e+3", 1500.0),
+        ("on", True),
+        ("No", False),
+        ("~", None),
+        ("", None),
+        ('"5"', "5"),
+    ],
+)
+def test_scalars_are_read_as_kubernetes_reads_them(scalar: str, value: Any) -> None:
+    assert read_documents(f"a: {scalar}") == [{"a": value}]
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", "\ufeff", "---\n---\n", "# nothing\n"])
+def test_an_empty_file_is_refused(text: str) -> None:
+    assert refused(text).problem.code == "document_empty"
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("a: [1, 2", "line 2, column 1"),
+        ("a: 1\n b: 2", "line 2, column 3"),
+        ("a: !!python/object/apply:os.system [id]", "line 1, column 4"),
+        ("a: *nobody", "line 1, column 4"),
+        ("? [a]\n: b", "line 1, column 3"),
+        ("<<: 3", "line 1, column 5"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_place(text: str, where: str) -> None:
+    problem = refused(text).problem
+    assert (problem.code, problem.fields[0].path) == ("document_unreadable", where)
+
+
+@pytest.mark.parametrize("text", ["a: \x01", "a: !!int x", "a: !!bool perhaps", "%YAML 9.9\n---\na: 1"])
+def test_what_cannot_be_read_is_refused_without_a_place_as_well(text: str) -> None:
+    assert refused(text).problem.code == "document_unreadable"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("1: a", "document_key"),
+        ("{true: a}", "document_key"),
+        ("a: .nan", "document_value"),
+        ("a: -.inf", "document_value"),
+        ("a: 99999999999999999999", "document_value"),
+        ("a: !!binary aGVsbG8=", "document_value"),
+        ("a: !!set {b}", "document_value"),
+        ("a: !!timestamp 2026-11-23", "document_value"),
+        ('a: "b\\0"', "document_value"),
+        ('"b\\0": a', "document_value"),
+        ('{"a": "\\u0000"}', "document_value"),
+    ],
+)
+def test_what_json_or_postgresql_cannot_hold_is_refused(text: str, code: str) -> None:
+    assert refused(text).problem.code == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[" * 5_000 + "]" * 5_000, "{a: " * 5_000, "- " * 5_000, '{"a":' * 200 + "1" + "}" * 200],
+    ids=["open brackets", "brackets", "braces", "dashes", "json"],
+)
+def test_deep_nesting_is_refused_before_it_can_end_the_process(text: str) -> None:
+    assert refused(text).problem.code == "document_too_deep"
+
+
+def test_the_deepest_nesting_that_is_allowed() -> None:
+    deep = "[" * (MAX_DEPTH - 1) + "]" * (MAX_DEPTH - 1)
+    assert read_documents(f"{deep}")
+
+
+def aliases(levels: int, width: int) -> str:
+    lines = [f"k0: &k0 [{','.join(['x'] * width)}]"]
+    lines += [f"k{n}: &k{n} [{','.join([f'*k{n - 1}'] * width)}]" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+def merges(levels: int, width: int) -> str:
+    lines = ["k0: &k0 {a: 1}"]
+    lines += [f"k{n}: &k{n} {{<<: [{','.join([f'*k{n - 1}'] * width)}]}}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        aliases(levels=9, width=9),
+        aliases(levels=3, width=2000),
+        "&a [*a, *a]",
+        merges(levels=12, width=10),
+        "a: &a {"
+        + ",".join(f"k{n}: 1" for n in range(2000))
+        + "}\nb: {<<: ["
+        + ",".join(["*a"] * 2000)
+        + "]}",
+    ],
+    ids=["laughs", "wide laughs", "itself", "merges", "wide merges"],
+)
+def test_files_that_blow_up_are_refused(text: str) -> None:
+    assert refused(text).problem.code == "document_too_large"
+
+
+def test_a_list_that_holds_itself_is_refused() -> None:
+    assert refused("&a [*a]").problem.code == "document_too_deep"
+
+
+def test_values_of_a_request_are_held_to_the_same_rules() -> None:
+    check_values([{"a": [1, "b", None, True, 1.5]}], "The change")
+    with pytest.raises(Invalid, match="The change holds a value of the type date"):
+        check_values([{"a": date(2026, 11, 23)}], "The change")

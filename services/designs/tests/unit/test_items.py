@@ -1,0 +1,61 @@
+"""The objects of a design."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+
+from meshery_contracts.clusters import ObjectReference
+from meshery_contracts.errors import Invalid
+from meshery_designs.domain.items import items_of, same_object
+from meshery_testkit.builders import a_component
+
+
+def test_items_come_in_order_and_without_annotations() -> None:
+    note = {**a_component("Note", "note"), "metadata": {"isAnnotation": True}}
+    role = a_component("ClusterRole", "reader", version="rbac.authorization.k8s.io/v1")
+    role["metadata"] = {"isNamespaced": False}
+    web = {**a_component("Deployment", "web", namespace="shop"), "modelReference": {"name": "kubernetes"}}
+    items = items_of({"components": [note, web, role]}, design_id=None, version=1)
+    assert [(one.component_name, one.reference.namespace, one.wave, one.model) for one in items] == [
+        ("reader", "", 2, ""),
+        ("web", "shop", 5, "kubernetes"),
+    ]
+    assert items[1].component_id == UUID(web["id"])
+
+
+def test_two_components_cannot_declare_one_object() -> None:
+    first = a_component("Deployment", "web")
+    second = {
+        **a_component("Deployment", "web", version="apps/v1beta1", namespace="default"),
+        "displayName": "b",
+    }
+    with pytest.raises(Invalid, match="'b' declares the same object as component 'web'") as caught:
+        items_of({"components": [first, second]}, design_id=None, version=1)
+    assert caught.value.problem.code == "object_twice"
+    other = a_component("Deployment", "web", namespace="other")
+    assert len(items_of({"components": [first, other]}, design_id=None, version=1)) == 2
+
+
+def a_reference(**changes: str) -> ObjectReference:
+    return ObjectReference(
+        **{"api_version": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web", **changes}
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"api_version": "apps/v1beta1"}, True),
+        ({"namespace": ""}, True),
+        ({"api_version": "extensions/v1"}, False),
+        ({"kind": "StatefulSet"}, False),
+        ({"namespace": "other"}, False),
+        ({"name": "api"}, False),
+    ],
+)
+def test_references_to_one_object(changes: dict[str, str], same: bool) -> None:
+    assert same_object(a_reference(), a_reference(**changes)) is same
+    assert same_object(a_reference(**changes), a_reference()) is same
