@@ -27,6 +27,8 @@ class Cluster(NamedTuple):
     cluster_id: str
     session: int
     removed: bool
+    #: Frames of this session were lost together with former tables.
+    adopted: bool = False
 
 
 class KindState(NamedTuple):

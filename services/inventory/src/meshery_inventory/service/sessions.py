@@ -61,6 +61,7 @@ class SessionsService:
                     remedy="End this agent's watch, or let it open a new session.",
                 )
             await self._clusters.adopt_session(tx, request.connection_id, request.session)
+            adopted = cluster.adopted or cluster.session < request.session
             known = {one.token: one for one in await self._clusters.kinds(tx, request.connection_id)}
             left = [one for token, one in known.items() if request.served and token not in request.served]
             await self._forget(tx, request.connection_id, left)
@@ -70,7 +71,9 @@ class SessionsService:
         for claim in request.kinds:
             stored = known.get(claim.token)
             arrived = stored.position if stored and stored.position >= request.session else 0
-            if arrived != claim.position:
+            if stored is None and adopted and claim.position:
+                differing.append(claim.token)
+            elif arrived != claim.position:
                 pending.append(claim.token)
             elif not _equal(claim, stored):
                 differing.append(claim.token)
