@@ -13,12 +13,20 @@ from uuid import uuid4
 import aiohttp
 import nats
 from nats.aio.client import Client as NATSClient
+from tests.system.waiting import shown, until
 
 from meshery_common.background import alongside
-from tests.system.waiting import shown, until
 
 GRAPHQL = "/api/system/graphql/query"
 _CALL_SECONDS = 70.0
+
+
+class Unexpected(AssertionError):
+    """An answer with another status than the expected one."""
+
+    def __init__(self, where: str, expected: int, status: int, text: str) -> None:
+        super().__init__(f"{where}: {expected} expected, {status} came: {shown(text)}")
+        self.status = status
 
 
 class Rest:
@@ -53,7 +61,8 @@ class Rest:
         ) as response:
             text = await response.text()
         where = f"{method} {path}"
-        assert response.status == status, f"{where}: {status} expected, {response.status} came: {shown(text)}"
+        if response.status != status:
+            raise Unexpected(where, status, response.status, text)
         return json.loads(text) if text else None
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -64,10 +73,17 @@ class Rest:
         """A change, sent again with the same idempotency key until it was taken: as a careful client does."""
         key = str(uuid4())
 
-        async def send() -> tuple[Any]:
-            return (await self.call(method, path, status=status, body=body, key=key),)
+        async def send() -> tuple[Any, Unexpected | None]:
+            try:
+                return await self.call(method, path, status=status, body=body, key=key), None
+            except Unexpected as error:
+                if error.status >= 500:
+                    raise
+                return None, error
 
-        (answer,) = await until(f"{method} {path} answers {status}", send, seconds=20)
+        answer, refusal = await until(f"{method} {path} answers {status}", send, seconds=20)
+        if refusal is not None:
+            raise refusal
         return answer
 
     async def all_pages(self, path: str, plural: str, **query: Any) -> list[dict[str, Any]]:
@@ -197,10 +213,14 @@ async def events_of(rest: Rest) -> AsyncIterator[Stream]:
         assert response.content_type == "text/event-stream", response.content_type
 
         async def read() -> None:
-            async for line in response.content:
-                if line.startswith(b"data:"):
-                    stream.put(json.loads(line[5:]))
-            stream.end("closed")
+            try:
+                async for line in response.content:
+                    if line.startswith(b"data:"):
+                        stream.put(json.loads(line[5:]))
+            except aiohttp.ClientError as error:
+                stream.end(str(error))
+            else:
+                stream.end("closed")
 
         async with alongside(read()):
             yield stream

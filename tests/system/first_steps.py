@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import aiohttp
-
 from tests.system.story import Story
 from tests.system.waiting import until
 

@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 import aiohttp
 import asyncpg
+from tests.system.clients import GraphQL, Rest
+from tests.system.waiting import until
 
 from meshery_common.database.provision import provision
 from meshery_embedded.process import Process
@@ -18,8 +20,6 @@ from meshery_standalone.app import Running, running
 from meshery_standalone.console import Console
 from meshery_standalone.homes import claimed
 from meshery_standalone.settings import StandaloneSettings
-from tests.system.clients import GraphQL, Rest
-from tests.system.waiting import until
 
 
 class Installation:

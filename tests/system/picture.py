@@ -42,7 +42,7 @@ async def a_config_map_lives(story: Story) -> None:
     """A ConfigMap is created, changed, relabelled, deleted and made again: seen by REST and by subscription."""
     namespace, name = f"picture-{story.mark}", "settings"
     await story.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    manifest = _config_map(namespace, name)
+    manifest = config_map(namespace, name)
     follow = {"connections": [story.connection_id], "namespaces": [namespace]}
     async with story.graphql.following(_FOLLOW, **follow) as changes:
         await _live(story, changes, namespace)
@@ -132,7 +132,7 @@ async def _when_served(put: Any) -> dict[str, Any]:
 
 async def _live(story: Story, changes: Stream, namespace: str) -> None:
     """Wait until changes are told one by one: while a cluster is read for the first time, `resync` stands for many."""
-    await story.put(_config_map(namespace, "probe"))
+    await story.put(config_map(namespace, "probe"))
     count = 0
 
     async def told() -> bool:
@@ -175,7 +175,8 @@ def _labels(row: Any) -> dict[str, str]:
     return {one["key"]: one.get("value", "") for one in row["metadata"].get("labels") or []}
 
 
-def _config_map(namespace: str, name: str) -> dict[str, Any]:
+def config_map(namespace: str, name: str) -> dict[str, Any]:
+    """A small ConfigMap."""
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from meshery_kube import Client, Kind, Selection
-from meshery_kube.errors import NotFound
 from tests.system.clients import GraphQL, Rest
 from tests.system.installation import Installation
 from tests.system.waiting import until
+
+from meshery_kube import Client, Kind, Selection
+from meshery_kube.errors import NotFound
 
 RESOURCES = "/api/system/meshsync/resources"
 #: Not in the inventory: they change all the time.
@@ -39,8 +40,6 @@ class Story:
     token: str = ""
     #: How often the design was saved after its import.
     saves: int = 0
-    #: Seconds of each step, by its name.
-    seconds: dict[str, float] = field(default_factory=dict)
 
     @property
     def rest(self) -> Rest:
@@ -60,7 +59,8 @@ class Story:
         except AssertionError as error:
             error.add_note(f"in step: {work.__name__} ({(work.__doc__ or '').splitlines()[0]})")
             raise
-        self.seconds[work.__name__] = round(time.monotonic() - started, 1)
+        # Shown with a failure, and by `pytest -s`.
+        print(f"{work.__name__:<32}{time.monotonic() - started:6.1f} s")
 
     # --- the cluster, by a client that knows nothing of us --------------------------------------------------
 

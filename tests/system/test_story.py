@@ -9,14 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from meshery_kube import Client
-from meshery_testkit.cluster import ClusterForTests
-from tests.system import deploying, first_steps, permissions, picture
+from tests.system import deploying, faults, first_steps, permissions, picture
 from tests.system.installation import Installation
 from tests.system.story import Story
 
-_STEPS = (
+from meshery_kube import Client
+from meshery_testkit.cluster import ClusterForTests
+
+#: The main job.
+_JOB = (
     first_steps.look_around,
     first_steps.connect_the_cluster,
     first_steps.the_registry_learns,
@@ -33,6 +34,23 @@ _STEPS = (
     permissions.changes_are_followed,
     permissions.everything_was_told,
 )
+#: What can befall processes of their own.
+_FAULTS = (
+    faults.identity_is_killed,
+    faults.registry_is_killed,
+    faults.events_is_killed,
+    faults.connections_is_killed,
+    faults.inventory_is_killed,
+    faults.designs_is_killed,
+    faults.gateway_is_killed,
+    faults.nats_restarts,
+    faults.postgresql_restarts,
+)
+_END = (
+    faults.the_picture_is_thrown_away,
+    faults.nothing_was_lost,
+    faults.the_cluster_is_left_clean,
+)
 
 
 @pytest.mark.cluster
@@ -42,6 +60,5 @@ async def test_story(mode: str, sandbox_cluster: ClusterForTests, kube: Client, 
     separate = mode == "separate"
     async with Installation.started(tmp_path / "home", separate=separate) as meshery:
         story = Story(meshery, kube, sandbox_cluster.kubeconfig)
-        for step in _STEPS:
+        for step in (*_JOB, *(_FAULTS if separate else ()), *_END):
             await story.step(step)
-        print(mode, story.seconds)
