@@ -50,9 +50,13 @@ def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str], ...]:
 
 @cache
 def _written_by_itself(kind: type[BaseModel]) -> bool:
-    """Whether a model has serializers beside the one of `PublicMessage`, or fields that do not stand for themselves."""
+    """Whether a model has serializers beside the one of `PublicMessage`, or holds more than its fields."""
     decorators = kind.__pydantic_decorators__
     own = set(decorators.model_serializers) - set(PublicMessage.__pydantic_decorators__.model_serializers)
     return bool(
-        own or decorators.field_serializers or kind.model_computed_fields or kind.__pydantic_root_model__
+        kind.model_config.get("extra") == "allow"
+        or own
+        or decorators.field_serializers
+        or kind.model_computed_fields
+        or kind.__pydantic_root_model__
     )

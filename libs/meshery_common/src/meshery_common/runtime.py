@@ -12,15 +12,20 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 import structlog
 import uvloop
 from prometheus_client import Counter
+from pydantic import ValidationError
 
 from meshery_common.background import alongside
+from meshery_common.settings import ProcessSettings
 from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 
 log = structlog.get_logger()
+
+SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
 
 RESTARTS = Counter(
     "meshery_worker_restarts_total", "Workers started again after a failure.", ["service", "worker"]
@@ -70,18 +75,46 @@ async def supervise(service: str) -> AsyncIterator[Tasks]:
         yield tasks
 
 
-def run(
-    service: str, telemetry: TelemetrySettings, running: Callable[[], AbstractAsyncContextManager[object]]
+def main(
+    service: str,
+    settings: type[SettingsT],
+    running: Callable[[SettingsT], AbstractAsyncContextManager[object]],
 ) -> None:
-    """The life of a process: start, wait for SIGTERM or SIGINT, stop in order; a second signal ends it at once."""
+    """The whole `__main__` of a service: settings from the environment, then `run`. Exits with 2 when one is wrong."""
+    try:
+        found = settings()
+    except ValidationError as error:
+        prefix = settings.model_config.get("env_prefix", "")
+        for one in error.errors(include_url=False, include_input=False, include_context=False):
+            variable = f"{prefix}{'__'.join(str(part) for part in one['loc'])}".upper()
+            print(f"{service}: {variable}: {one['msg']}", file=sys.stderr)  # noqa: T201 -- nothing logs yet
+        sys.exit(2)
+    run(service, found.telemetry, lambda: running(found))
+
+
+def run(
+    service: str,
+    telemetry: TelemetrySettings,
+    running: Callable[[], AbstractAsyncContextManager[object]],
+    *,
+    longest_stop_seconds: float = 60.0,
+) -> None:
+    """The life of a process: start, wait for SIGTERM or SIGINT, stop in order.
+
+    A second signal, or a stop that takes too long, ends it at once with the exit code 1. While it still starts,
+    the first signal ends it.
+    """
     start_logging(telemetry)
     with exporting(telemetry, service):
-        uvloop.run(_live(service, running))
+        uvloop.run(_live(service, running, longest_stop_seconds))
 
 
-async def _live(service: str, running: Callable[[], AbstractAsyncContextManager[object]]) -> None:
+async def _live(
+    service: str, running: Callable[[], AbstractAsyncContextManager[object]], longest_stop_seconds: float
+) -> None:
     entered = False
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     async def serve() -> None:
         nonlocal entered
@@ -94,16 +127,24 @@ async def _live(service: str, running: Callable[[], AbstractAsyncContextManager[
         finally:
             stop.set()
 
+    def end_at_once(why: str) -> None:
+        names = sorted(task.get_name() for task in asyncio.all_tasks(loop))
+        print(f"{service}: {why}; still at work: {', '.join(names)}", file=sys.stderr)  # noqa: T201 -- the very end
+        os._exit(1)
+
     def on_signal() -> None:
         if stop.is_set():
-            print(f"{service}: ended in the middle of stopping", file=sys.stderr)  # noqa: T201 -- the very end
-            os._exit(1)
+            end_at_once("ended in the middle of stopping")
         stop.set()
+        loop.call_later(longest_stop_seconds, end_at_once, f"did not stop in {longest_stop_seconds:.0f} s")
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal)
-    async with asyncio.TaskGroup() as group:
-        serving = group.create_task(serve())
-        await stop.wait()
-        if not entered:
-            serving.cancel()  # still starting: there is nothing to drain
+        loop.add_signal_handler(number, on_signal)
+    try:
+        async with asyncio.TaskGroup() as group:
+            serving = group.create_task(serve(), name=f"{service}: start and stop")
+            await stop.wait()
+            if not entered:
+                serving.cancel()  # still starting: there is nothing to drain
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None

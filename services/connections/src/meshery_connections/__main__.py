@@ -7,8 +7,7 @@ from meshery_connections.settings import ConnectionsSettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = ConnectionsSettings()
-    runtime.run("connections", settings.telemetry, lambda: running(settings))
+    runtime.main("connections", ConnectionsSettings, running)
 
 
 if __name__ == "__main__":

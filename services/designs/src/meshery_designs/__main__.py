@@ -7,8 +7,7 @@ from meshery_designs.settings import DesignsSettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = DesignsSettings()
-    runtime.run("designs", settings.telemetry, lambda: running(settings))
+    runtime.main("designs", DesignsSettings, running)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from meshery_events.settings import EventsSettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = EventsSettings()
-    runtime.run("events", settings.telemetry, lambda: running(settings))
+    runtime.main("events", EventsSettings, running)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from meshery_gateway.settings import GatewaySettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = GatewaySettings()
-    runtime.run("gateway", settings.telemetry, lambda: running(settings))
+    runtime.main("gateway", GatewaySettings, running)
 
 
 if __name__ == "__main__":

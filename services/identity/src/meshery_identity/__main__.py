@@ -7,8 +7,7 @@ from meshery_identity.settings import IdentitySettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = IdentitySettings()
-    runtime.run("identity", settings.telemetry, lambda: running(settings))
+    runtime.main("identity", IdentitySettings, running)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from meshery_inventory.settings import InventorySettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = InventorySettings()
-    runtime.run("inventory", settings.telemetry, lambda: running(settings))
+    runtime.main("inventory", InventorySettings, running)
 
 
 if __name__ == "__main__":

@@ -7,8 +7,7 @@ from meshery_registry.settings import RegistrySettings
 
 def main() -> None:
     """Read the settings from the environment and serve until told to stop."""
-    settings = RegistrySettings()
-    runtime.run("registry", settings.telemetry, lambda: running(settings))
+    runtime.main("registry", RegistrySettings, running)
 
 
 if __name__ == "__main__":
