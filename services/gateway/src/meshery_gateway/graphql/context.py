@@ -92,14 +92,12 @@ class Loader(Generic[KeyT, ValueT]):
     async def load(self, key: KeyT) -> ValueT:
         """The thing. Raises what reading it raised."""
         known = self._known.get(key)
-        if known is not None:
-            return await asyncio.shield(known)
-        future = self._known[key] = asyncio.get_running_loop().create_future()
-        self._wanted.append(key)
-        if len(self._wanted) == 1:
-            await asyncio.sleep(0)
-            await self._read()
-        return await asyncio.shield(future)
+        if known is None:
+            known = self._known[key] = asyncio.get_running_loop().create_future()
+            self._wanted.append(key)
+            if len(self._wanted) == 1:
+                await self._read()
+        return await asyncio.shield(known)
 
     async def load_or_none(self, key: KeyT) -> ValueT | None:
         """The thing, or None when it is gone or not for the caller."""
@@ -109,23 +107,34 @@ class Loader(Generic[KeyT, ValueT]):
             return None
 
     async def _read(self) -> None:
-        keys, self._wanted = self._wanted, []
+        """Read what is wanted one turn later; nobody is left waiting, whatever happens."""
+        keys: list[KeyT] = []
         try:
+            await asyncio.sleep(0)
+            keys, self._wanted = self._wanted, []
             found = await self._fetch(keys)
-        except BaseException:
-            for key in keys:
-                self._known.pop(key).cancel()
+        except BaseException as error:
+            for key in keys or self._wanted:
+                future = self._known.pop(key)
+                if isinstance(error, Exception):
+                    _fail(future, error)
+                else:
+                    future.cancel()
+            self._wanted = []
             raise
         for key in keys:
             value = found.get(key)
-            future = self._known[key]
             if value is None:
-                future.set_exception(NotFound(f"There is no {key}."))
+                _fail(self._known[key], NotFound(f"There is no {key}."))
             elif isinstance(value, ProblemError):
-                future.set_exception(value)
+                _fail(self._known[key], value)
             else:
-                future.set_result(value)
-            future.exception()  # looked at: nobody else may be waiting
+                self._known[key].set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    future.set_exception(error)
+    future.exception()  # looked at: perhaps nobody waits for it
 
 
 #: What a resolver is told of its field.
