@@ -27,8 +27,8 @@ class Cluster(NamedTuple):
     cluster_id: str
     session: int
     removed: bool
-    #: Frames of this session were lost together with former tables.
-    adopted: bool = False
+    #: Frames of this session up to this position were lost together with former tables.
+    lost: int = 0
 
 
 class KindState(NamedTuple):

@@ -156,7 +156,7 @@ class IngestService:
             elif cluster.session >= frame.session or cluster.removed:
                 continue
             if cluster is None or cluster.organization_id == frame.organization_id:
-                await self._clusters.adopt_session(tx, connection_id, frame.session)
+                await self._clusters.adopt_session(tx, connection_id, frame.session, frame.position - 1)
 
     def _foreign_arrival(self, cluster: Cluster, seen: Seen) -> Arrival:
         # The order of arrival, also over restarts: nothing that the Go MeshSync sends tells it.

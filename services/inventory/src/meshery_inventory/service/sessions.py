@@ -60,8 +60,10 @@ class SessionsService:
                     code="session_superseded",
                     remedy="End this agent's watch, or let it open a new session.",
                 )
-            await self._clusters.adopt_session(tx, request.connection_id, request.session)
-            adopted = cluster.adopted or cluster.session < request.session
+            lost = cluster.lost
+            if cluster.session < request.session:
+                lost = max((one.position for one in request.kinds), default=0)
+            await self._clusters.adopt_session(tx, request.connection_id, request.session, lost)
             known = {one.token: one for one in await self._clusters.kinds(tx, request.connection_id)}
             left = [one for token, one in known.items() if request.served and token not in request.served]
             await self._forget(tx, request.connection_id, left)
@@ -71,7 +73,7 @@ class SessionsService:
         for claim in request.kinds:
             stored = known.get(claim.token)
             arrived = stored.position if stored and stored.position >= request.session else 0
-            if stored is None and adopted and claim.position:
+            if stored is None and 0 < claim.position <= lost:
                 differing.append(claim.token)
             elif arrived != claim.position:
                 pending.append(claim.token)

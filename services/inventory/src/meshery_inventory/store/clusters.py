@@ -31,7 +31,7 @@ class ClusterStore:
         if lock:
             row = await queries.fetchrow(
                 """
-                select connection_id, organization_id, cluster_id, session, removed_at, adopted from clusters
+                select connection_id, organization_id, cluster_id, session, removed_at, lost from clusters
                 where connection_id = $1 for update
                 """,
                 connection_id,
@@ -39,7 +39,7 @@ class ClusterStore:
         else:
             row = await queries.fetchrow(
                 """
-                select connection_id, organization_id, cluster_id, session, removed_at, adopted from clusters
+                select connection_id, organization_id, cluster_id, session, removed_at, lost from clusters
                 where connection_id = $1
                 """,
                 connection_id,
@@ -72,7 +72,7 @@ class ClusterStore:
                         (extract(epoch from clock_timestamp()) * 1e6)::bigint
                     ),
                     cluster_id = case when $2 = '' then cluster_id else $2 end,
-                    adopted = false, reported_at = now(), updated_at = now()
+                    lost = 0, reported_at = now(), updated_at = now()
                 where connection_id = $1
                 returning session
                 """,
@@ -81,16 +81,18 @@ class ClusterStore:
             )
         )
 
-    async def adopt_session(self, queries: Queries, connection_id: UUID, session: int) -> None:
-        """Take frames of a session that these tables do not know: they were dropped meanwhile."""
+    async def adopt_session(self, queries: Queries, connection_id: UUID, session: int, lost: int) -> None:
+        """Take frames of a session that these tables do not know: what came up to position `lost` went with others."""
         await queries.execute(
             """
             update clusters set
-                adopted = adopted or session < $2, session = $2, reported_at = now(), updated_at = now()
+                lost = case when session < $2 then $3 else lost end,
+                session = $2, reported_at = now(), updated_at = now()
             where connection_id = $1 and session <= $2
             """,
             connection_id,
             session,
+            lost,
         )
 
     async def kinds(self, queries: Queries, connection_id: UUID) -> list[StoredKind]:
@@ -119,7 +121,7 @@ class ClusterStore:
         # `for share`: a new session begins only when frames of the old one are through.
         rows = await tx.fetch(
             """
-            select connection_id, organization_id, cluster_id, session, removed_at, adopted from clusters
+            select connection_id, organization_id, cluster_id, session, removed_at, lost from clusters
             where connection_id = any($1::uuid[]) order by connection_id for share
             """,
             connections,
@@ -216,7 +218,7 @@ class ClusterStore:
         """Clusters that report by somebody else's agent: those that no agent of ours reports."""
         rows = await queries.fetch(
             """
-            select connection_id, organization_id, cluster_id, session, removed_at, adopted from clusters
+            select connection_id, organization_id, cluster_id, session, removed_at, lost from clusters
             where cluster_id = any($1::text[]) and removed_at is null
                 and (reported_at is null or reported_at < now() - interval '15 minutes')
             """,
@@ -242,5 +244,5 @@ def _cluster(row: Row) -> Cluster:
         row["cluster_id"],
         row["session"],
         row["removed_at"] is not None,
-        row["adopted"],
+        row["lost"],
     )
