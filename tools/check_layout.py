@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+import layout_code
 import layout_names
 import layout_shape
 from layout_findings import Finding
@@ -20,6 +21,8 @@ def check(root: Path = ROOT) -> list[Finding]:
     found = layout_names.check(root)
     for member in members(root):
         found += layout_shape.check(member, root)
+        if member.kind in {"service", "agent"}:
+            found += layout_code.check(member, root)
     return found
 
 

@@ -48,6 +48,28 @@ def test_a_good_service_has_no_findings(root: Path) -> None:
     assert findings(root) == []
 
 
+def test_what_looks_like_a_break_and_is_none(root: Path) -> None:
+    write(
+        root,
+        f"{CODE}/store.py",
+        '''"""Statements."""
+COLUMNS = "a, b"
+UPDATE = f"""
+    update things
+    set a = {COLUMNS}
+"""
+LOCAL = "set local lock_timeout = 100; select set_config($1, $2, true), pg_advisory_xact_lock(1)"
+TEXT = "Listen to the music, notify nobody, set the table to four."
+def select(where: LiteralString) -> str:
+    condition = "a = 1"
+    return f"select {COLUMNS} from things where {where} and {condition}"
+async def work(group: TaskGroup) -> None:
+    group.create_task(work(group))
+''',
+    )
+    assert findings(root) == []
+
+
 CODE = "services/things/src/meshery_things"
 BREAKS = [
     (f"{CODE}/cache.py", '"""A."""\n', "not one of the files"),
@@ -62,6 +84,20 @@ BREAKS = [
     (f"{CODE}/migrations/2_more.sql", "", "no migration name"),
     (f"{CODE}/migrations/0002_More.sql", "", "no migration name"),
     (f"{CODE}/settings.py", "", "the prefix is not the name"),
+    (f"{CODE}/store.py", 'SQL = "set search_path to x"\n', "changes a setting of the session"),
+    (f"{CODE}/store.py", 'SQL = "select 1; set role = x"\n', "changes a setting of the session"),
+    (f"{CODE}/store.py", 'SQL = "select set_config($1, $2, false)"\n', "changes a setting of the session"),
+    (f"{CODE}/store.py", 'SQL = "select pg_try_advisory_lock(1)"\n', "takes a lock of the session"),
+    (f"{CODE}/store.py", 'SQL = "listen things"\n', "notifies or listens by itself"),
+    (f"{CODE}/store.py", "def f(a: str) -> str:\n    return f'select {a} from b'\n", "puts 'a' into"),
+    (f"{CODE}/store.py", "def f(a: object) -> str:\n    return f'delete from {a.b}'\n", "puts 'a.b' into"),
+    (f"{CODE}/workers.py", "loop.create_task(work())\n", "a task that nobody waits for"),
+    (
+        f"{CODE}/workers.py",
+        "asyncio.get_running_loop().create_task(work())\n",
+        "a task that nobody waits for",
+    ),
+    (f"{CODE}/workers.py", "print(1)  # noqa: T201 -- for now\n", "switches T201 off"),
     (f"{CODE}/app.py", 'schema = "designs"\n', "names the schema 'designs'"),
     (f"{CODE}/__init__.py", "", "no docstring"),
     ("services/things/src/meshery_other/__init__.py", "", "a second package"),
