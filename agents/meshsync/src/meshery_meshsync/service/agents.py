@@ -6,8 +6,6 @@ import asyncio
 import ipaddress
 from uuid import UUID
 
-import structlog
-
 from meshery_contracts.discovery import Resync, Unwatch, Watch, WatchReport, WatchStatus
 from meshery_kube.addresses import AddressPolicy
 from meshery_kube.clients import Client
@@ -16,8 +14,6 @@ from meshery_kube.transports import ClientSettings
 from meshery_meshsync.clients import InventoryClient
 from meshery_meshsync.service.clusters import ClusterWatch, Habits
 from meshery_meshsync.service.reporting import Report
-
-log = structlog.get_logger()
 
 #: A kubeconfig that we are handed was checked when it was uploaded, and written out anew by us.
 _CHECKED = UploadPolicy(allow_http=True, allow_insecure_tls=True, allow_password=True)
@@ -55,18 +51,8 @@ class Agent:
     def _start(self, command: Watch) -> None:
         assert self._group is not None  # noqa: S101 -- `run` was started before the first command
         watch = ClusterWatch(command, _client_of, self._client, self._habits, self._report)
-        task = self._group.create_task(self._guarded(watch, command.connection_id))
+        task = self._group.create_task(watch.run())
         self._watches[command.connection_id] = (watch, task)
-
-    async def _guarded(self, watch: ClusterWatch, connection_id: UUID) -> None:
-        """One cluster must not end the others."""
-        try:
-            await watch.run()
-        except Exception as error:
-            log.exception("a watch failed", connection_id=str(connection_id))
-            self._report(
-                WatchReport(status=WatchStatus.ENDED, connection_id=connection_id, error=type(error).__name__)
-            )
 
     async def _stop(self, connection_id: UUID) -> bool:
         known = self._watches.pop(connection_id, None)

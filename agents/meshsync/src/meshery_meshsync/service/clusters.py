@@ -72,6 +72,10 @@ class ClusterWatch:
                     return
             except (KubeError, ProblemError) as error:
                 self._reporter.say(WatchStatus.FAILED, error=str(error))
+            except Exception as error:
+                # One cluster must not end the others, nor stay unwatched for a mistake of ours.
+                log.exception("a watch failed", connection_id=str(self._watch.connection_id))
+                self._reporter.say(WatchStatus.FAILED, error=type(error).__name__)
             await asyncio.sleep(backoff.pause())
 
     async def _live(self, kube: Client, backoff: Backoff) -> None:
