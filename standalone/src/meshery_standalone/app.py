@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import structlog
 from pydantic import SecretStr
 
 from meshery_common.bus import Bus, BusSettings
 from meshery_common.runtime import supervise
 from meshery_contracts import identity
 from meshery_contracts.errors import ProblemError
+from meshery_embedded import EmbeddedError
 from meshery_standalone.console import Console
-from meshery_standalone.homes import HomeError
+from meshery_standalone.errors import CannotRunError, causes
 from meshery_standalone.infrastructure import Infrastructure, infrastructure
 from meshery_standalone.members import (
     MEMBERS,
@@ -29,6 +31,8 @@ from meshery_standalone.members import (
 from meshery_standalone.sandbox import Sandbox
 from meshery_standalone.separate import SeparateProcess
 from meshery_standalone.settings import StandaloneSettings
+
+log = structlog.get_logger()
 
 
 @dataclass
@@ -44,38 +48,90 @@ class Running:
 
 @asynccontextmanager
 async def running(settings: StandaloneSettings, home: Path, console: Console) -> AsyncIterator[Running]:
-    """Everything, ready for people for the time of the block. `home` must be claimed."""
-    port = _free_gateway_port(settings)
+    """Everything, ready for people for the time of the block. `home` must be claimed.
+
+    Raises CannotRunError and EmbeddedError with words for a person, also into the block.
+    """
+    port = _gateway_port(settings)
     settings = settings.model_copy(update={"port": port})
     async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(infrastructure(settings, home))
+        servers = await stack.enter_async_context(infrastructure(settings, home, console.warn))
         console.ready("PostgreSQL", f"127.0.0.1:{servers.postgres.port}")
         console.ready("NATS", f"{servers.nats.url}, monitor {servers.nats.monitor_url}")
         if settings.nats_port not in (0, servers.nats.port):
             console.warn(f"Port {settings.nats_port} is taken: NATS listens on {servers.nats.port}.")
-        processes: dict[str, SeparateProcess] = {}
-        owner: Owner | None = None
         bus = await stack.enter_async_context(own_bus(servers))
-        for member in MEMBERS:
-            values = values_of(member.name, settings, home, servers, owner)
-            if settings.separate:
-                log_file = home / "logs" / f"{member.name}.log"
-                environment = environment_of(member.name, values)
-                processes[member.name] = await stack.enter_async_context(
-                    SeparateProcess.started(member.name, environment, log_file)
-                )
-            else:
-                await stack.enter_async_context(in_this_process(member, values))
-            if owner is None:
-                owner = await _owner(bus)
-            if settings.separate:
-                await answering(bus, member, port)
-            console.ready(member.name)
-        assert owner is not None  # noqa: S101 -- identity is the first member
+        services = Services(settings, home, servers, bus, console)
+        owner = await (services.separate(stack) if settings.separate else services.together(stack))
         tasks = await stack.enter_async_context(supervise("standalone"))
         sandbox = Sandbox(settings, home / "sandbox", bus, console)
         tasks.start("sandbox", sandbox.run)
-        yield Running(f"http://{settings.host}:{port}", servers, owner, processes)
+        yield Running(_url(settings), servers, owner, services.processes)
+
+
+class Services:
+    """Starts the services, in one process or in many."""
+
+    def __init__(
+        self, settings: StandaloneSettings, home: Path, servers: Infrastructure, bus: Bus, console: Console
+    ) -> None:
+        self._settings = settings
+        self._home = home
+        self._servers = servers
+        self._bus = bus
+        self._console = console
+        self.processes: dict[str, SeparateProcess] = {}
+
+    async def together(self, stack: AsyncExitStack) -> Owner:
+        """All in this process, one after the other; they end with the stack."""
+        owner: Owner | None = None
+        for member in MEMBERS:
+            values = values_of(member.name, self._settings, self._home, self._servers, owner)
+            with _telling_who(member.name, self._home):
+                await stack.enter_async_context(in_this_process(member, values))
+            owner = owner or await _owner(self._bus)
+            self._console.ready(member.name)
+        assert owner is not None  # noqa: S101 -- there are members
+        return owner
+
+    async def separate(self, stack: AsyncExitStack) -> Owner:
+        """Each as a process: identity first, the others at once."""
+        first, *others = MEMBERS
+        await self._spawn(stack, first, None)
+        owner = await _owner(self._bus)
+        for member in others:
+            await self._spawn(stack, member, owner)
+        for member in MEMBERS:
+            await answering(self._bus, member, self._settings.port)
+            self.processes[member.name].answered = True
+            self._console.ready(member.name, f"process {self.processes[member.name].pid}")
+        return owner
+
+    async def _spawn(self, stack: AsyncExitStack, member: Member, owner: Owner | None) -> None:
+        values = values_of(member.name, self._settings, self._home, self._servers, owner)
+        log_file = self._home / "logs" / f"{member.name}.log"
+        environment = environment_of(member.name, values)
+        self.processes[member.name] = await stack.enter_async_context(
+            SeparateProcess.started(member.name, environment, log_file)
+        )
+
+
+@contextmanager
+def _telling_who(service: str, home: Path) -> Iterator[None]:
+    """Name the service that fails at its start; what it says itself is in the log."""
+    try:
+        yield
+    except (CannotRunError, EmbeddedError):
+        raise
+    except Exception as error:
+        cause = next(causes(error))
+        log.exception("a service could not start", service=service)
+        reason = (
+            cause.problem.title if isinstance(cause, ProblemError) else f"{type(cause).__name__}: {cause}"
+        )
+        raise CannotRunError(
+            f"The service {service} could not start. {reason}\nDetails: {home / 'logs' / 'meshery.log'}"
+        ) from error
 
 
 @asynccontextmanager
@@ -115,16 +171,29 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _free_gateway_port(settings: StandaloneSettings) -> int:
-    """The gateway's port. Raises HomeError when it is taken: people have bookmarks, so no other one is chosen."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise HomeError(
-                f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}.\n"
-                "Stop what listens there, or choose another port with MESHERY_PORT=9082."
-            ) from error
-        port: int = probe.getsockname()[1]
-        return port
+def _gateway_port(settings: StandaloneSettings) -> int:
+    """The gateway's port, a free one for 0.
+
+    Raises CannotRunError when it is taken: people have bookmarks, so no other one is chosen.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            # As servers do: a port in TIME_WAIT is free.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            port: int = probe.getsockname()[1]
+            return port
+    except OSError as error:
+        raise CannotRunError(
+            f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}.\n"
+            "Stop what listens there, or choose another port with MESHERY_PORT=9082."
+        ) from error
+
+
+def _url(settings: StandaloneSettings) -> str:
+    """Where a browser on this machine finds it."""
+    host = "localhost" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 -- compared only
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"

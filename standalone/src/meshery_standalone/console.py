@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from contextlib import suppress
 from typing import TextIO
 
 
 class Console:
     """Writes to a terminal or a pipe; never colours a pipe."""
 
-    def __init__(self, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream
-        self._started = time.monotonic()
-        self._coloured = stream.isatty()
+    def __init__(self, stream: TextIO | None = None, *, started: float | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._started = time.monotonic() if started is None else started
+        self._coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
 
     def ready(self, what: str, detail: str = "") -> None:
         """Something works now."""
@@ -22,15 +24,15 @@ class Console:
 
     def say(self, text: str) -> None:
         """Something a person wants to know."""
-        self._line(f"  {text}")
+        self._line(f"  {_indented(text)}")
 
     def warn(self, text: str) -> None:
         """Something a person should look at."""
-        self._line(f"{self._paint('!', 33)} {text}")
+        self._line(f"{self._paint('!', 33)} {_indented(text)}")
 
     def fail(self, text: str) -> None:
         """Why it ends here."""
-        self._line(f"{self._paint('✗', 31)} {text}")
+        self._line(f"{self._paint('✗', 31)} {_indented(text)}")
 
     def welcome(self, url: str, nats_url: str, home: str, log: str) -> None:
         """Where everything is, and the next step."""
@@ -47,5 +49,11 @@ class Console:
         return f"\033[{colour}m{text}\033[0m" if self._coloured else text
 
     def _line(self, text: str) -> None:
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        # A closed terminal or pipe is no reason to end.
+        with suppress(OSError, ValueError):
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+
+def _indented(text: str) -> str:
+    return text.replace("\n", "\n  ")

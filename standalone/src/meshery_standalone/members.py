@@ -10,24 +10,26 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from meshery_events.app import running as events_running
-from meshery_events.settings import EventsSettings
-from meshery_inventory.app import running as inventory_running
-from meshery_inventory.settings import InventorySettings
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 
 from meshery_connections.app import running as connections_running
 from meshery_connections.settings import ConnectionsSettings
 from meshery_designs.app import running as designs_running
 from meshery_designs.settings import DesignsSettings
+from meshery_events.app import running as events_running
+from meshery_events.settings import EventsSettings
 from meshery_gateway.app import running as gateway_running
 from meshery_gateway.settings import GatewaySettings
 from meshery_identity.app import running as identity_running
 from meshery_identity.settings import IdentitySettings
+from meshery_inventory.app import running as inventory_running
+from meshery_inventory.settings import InventorySettings
 from meshery_registry.app import running as registry_running
 from meshery_registry.settings import RegistrySettings
+from meshery_standalone.errors import CannotRunError
 from meshery_standalone.infrastructure import STATEFUL, Infrastructure
-from meshery_standalone.settings import StandaloneSettings
+from meshery_standalone.settings import StandaloneSettings, variables
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,13 @@ def environment_of(member: str, values: Mapping[str, Any]) -> dict[str, str]:
 
 @asynccontextmanager
 async def in_this_process(member: Member, values: Mapping[str, Any]) -> AsyncIterator[Any]:
-    """Run a service in this process for the time of the block; gives what its `running` gives."""
-    async with member.running(member.settings(**values)) as served:
+    """Run a service in this process for the time of the block; gives what its `running` gives.
+
+    Raises CannotRunError for settings of the service in our own environment that are wrong.
+    """
+    try:
+        settings = member.settings(**values)
+    except ValidationError as error:
+        raise CannotRunError("\n".join(variables(member.name.upper(), error))) from error
+    async with member.running(settings) as served:
         yield served

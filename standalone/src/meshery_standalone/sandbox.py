@@ -54,6 +54,7 @@ class Sandbox:
         return not any(file.exists() for file in files)
 
     async def _connect(self, running: Cluster) -> None:
+        told = ""
         while True:
             try:
                 request = identity.Authenticate(from_loopback=True)
@@ -64,7 +65,9 @@ class Sandbox:
                     assertion=assertion,
                 )
             except ProblemError as error:
-                self._console.warn(f"The sandbox cluster is not connected yet: {error.problem.title}")
+                if error.problem.title != told:
+                    told = error.problem.title
+                    self._console.warn(f"The sandbox cluster is not connected yet: {told}")
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             if reply.connected_contexts:

@@ -17,11 +17,14 @@ import structlog
 
 from meshery_common.background import alongside
 from meshery_embedded.process import Command, Process, StopStep
+from meshery_standalone.errors import CannotRunError
 
 log = structlog.get_logger()
 
 _STOP = (StopStep(signal.SIGTERM, 25.0), StopStep(signal.SIGKILL, 5.0))
-_RESTART_SECONDS = 0.5
+_FIRST_PAUSE_SECONDS = 0.5
+_LONGEST_PAUSE_SECONDS = 10.0
+_STEADY_SECONDS = 60.0
 
 
 class SeparateProcess:
@@ -38,28 +41,53 @@ class SeparateProcess:
             stop=_STOP,
         )
         self.process: Process | None = None
+        #: Set once the service has answered: from then on an end is mended, before it is an error.
+        self.answered = False
 
     @classmethod
     @asynccontextmanager
     async def started(
         cls, name: str, environment: Mapping[str, str], log_file: Path
     ) -> AsyncIterator[SeparateProcess]:
-        """Keep the process running for the time of the block."""
+        """Keep the process running for the time of the block.
+
+        Raises CannotRunError into the block when it ends before it has answered.
+        """
         one = cls(name, environment, log_file)
-        one.process = await Process.start(one._command)
         async with alongside(one._keep()):
             yield one
-        await one.process.stop()
 
     async def _keep(self) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        loop = asyncio.get_running_loop()
         while True:
-            assert self.process is not None  # noqa: S101 -- set before this runs
-            code = await asyncio.shield(self.process.exited)
+            started = loop.time()
+            self.process = process = await Process.start(self._command)
+            try:
+                code = await asyncio.shield(process.exited)
+            finally:
+                await process.stop()
+            if not self.answered:
+                raise CannotRunError(
+                    f"The service {self.name} ended with {_ending(code)} while it started.\n"
+                    f"Details: {self._command.log}"
+                )
             log.warning("a service ended and is started again", service=self.name, exit_code=code)
-            await asyncio.sleep(_RESTART_SECONDS)
-            self.process = await Process.start(self._command)
+            if loop.time() - started > _STEADY_SECONDS:
+                pause = _FIRST_PAUSE_SECONDS
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the living one."""
+        return self.process.pid if self.process is not None else 0
 
     def kill(self) -> None:
         """End it as a fault would; it is started again."""
         if self.process is not None:
             self.process.signal(signal.SIGKILL)
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

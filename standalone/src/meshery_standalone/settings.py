@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -30,9 +32,8 @@ class StandaloneSettings(BaseSettings):
         le=65535,
         description="TCP port of NATS's monitor; the next free one when it is taken.",
     )
-    sandbox: str = Field(
+    sandbox: Literal["auto", "on", "off"] = Field(
         default="auto",
-        pattern="^(auto|on|off)$",
         description="Whether a sandbox cluster is run: auto (when there is no kubeconfig), on, off.",
     )
     sandbox_nodes: int = Field(default=2, ge=1, le=100, description="Nodes of the sandbox cluster.")
@@ -49,5 +50,22 @@ class StandaloneSettings(BaseSettings):
     durable: bool = Field(
         default=True, description="Whether data survives a loss of power; tests switch it off for speed."
     )
-    log_level: str = Field(default="INFO", description="Least level in the log file.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="Least level in the log file."
+    )
     otlp_endpoint: str = Field(default="", description="Base URL of an OTLP/HTTP collector for traces.")
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _named(cls, value: object) -> object:
+        # An empty path would be the current folder, which nobody means.
+        if value == "":
+            raise ValueError("is empty; name a folder, or unset the variable")
+        return value
+
+
+def variables(prefix: str, error: ValidationError) -> Iterator[str]:
+    """Which environment variables are wrong and why, a line for each."""
+    for one in error.errors(include_url=False, include_input=False, include_context=False):
+        name = "__".join(str(part) for part in one["loc"]).upper()
+        yield f"{prefix}_{name}: {one['msg']}" if name else f"{prefix}_*: {one['msg']}"

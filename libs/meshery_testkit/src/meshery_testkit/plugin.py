@@ -14,6 +14,7 @@ from meshery_testkit.cluster import (
     sandbox_cluster,
 )
 from meshery_testkit.faults.proxy import fault_proxy
+from meshery_testkit.installations import installations
 from meshery_testkit.nats import nats, people
 from meshery_testkit.postgres import database_for, postgres_server
 from meshery_testkit.stubs import stubs
@@ -27,6 +28,7 @@ __all__ = [
     "collector",
     "database_for",
     "fault_proxy",
+    "installations",
     "kube",
     "namespace",
     "namespaces",
