@@ -12,6 +12,7 @@ import orjson
 from meshery_common.bus import Bus
 from meshery_contracts import registry
 from meshery_contracts.caller import Caller
+from meshery_contracts.errors import Unavailable
 from meshery_contracts.registry import GetSchemas, ResolvedKind, ResolvedKinds, ResolveKinds, Schemas
 from meshery_testkit.nats import NATSForTests
 
@@ -22,6 +23,8 @@ class StubRegistry:
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str], ResolvedKind] = {}
         self._schemas: dict[str, str] = {}
+        #: Whether it cannot be reached.
+        self.away = False
 
     def teach(
         self,
@@ -53,6 +56,8 @@ class StubRegistry:
             yield bus
 
     async def _resolve(self, request: ResolveKinds, _caller: Caller) -> ResolvedKinds:
+        if self.away:
+            raise Unavailable("The registry is away.")
         return ResolvedKinds(
             kinds=[
                 self._kinds.get((one.api_version, one.kind), ResolvedKind(kind=one)) for one in request.kinds

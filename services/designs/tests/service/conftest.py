@@ -28,7 +28,7 @@ async def settings(nats: NATSForTests, database_for: DatabaseFactory) -> Designs
         database=await database_for("designs", MIGRATIONS),
         bus=nats.bus_settings("designs"),
         health_poll_seconds=0.02,
-        health_timeout_seconds=5.0,
+        health_timeout_seconds=1.5,
         stop_grace_seconds=0.2,
     )
 

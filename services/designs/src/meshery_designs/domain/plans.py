@@ -130,7 +130,7 @@ def removal_plan(deployed: Deployed, result: ObjectResult, *, design_id: UUID | 
         warnings=warnings,
         problem=result.problem,
     )
-    return Planned(plan, component_name=deployed.component_name, uid=result.uid or deployed.uid)
+    return Planned(plan, component_name=deployed.component_name, uid=deployed.uid or result.uid)
 
 
 def plan_hash(about: Sequence[object], objects: Sequence[ObjectPlan]) -> str:

@@ -65,11 +65,8 @@ def step_of(position: int, planned: Planned, connection_name: str) -> Step:
 
 def applied(step: Step, result: ObjectResult, *, late: bool) -> Step:
     """After it was applied: how the API server took it, and whether it is healthy at once."""
-    problem = result.problem
-    if problem is not None:
-        # A kind or namespace that this run has just made may take a moment to be known everywhere.
-        passing = problem.word in PASSING or problem.code in NOT_THERE_YET
-        return replace(step, message=problem.title) if passing and not late else failed(step, problem)
+    if result.problem is not None:
+        return _hindered(step, result.problem, late=late)
     step = replace(step, state=ObjectState.APPLIED, uid=result.uid, reference=result.reference, message="")
     return watched(step, result, late=late)
 
@@ -77,7 +74,7 @@ def applied(step: Step, result: ObjectResult, *, late: bool) -> Step:
 def watched(step: Step, result: ObjectResult, *, late: bool) -> Step:
     """After it was read: whether it is healthy by now."""
     if result.problem is not None:
-        return failed(step, result.problem) if late else replace(step, message=result.problem.title)
+        return _hindered(step, result.problem, late=late)
     if result.outcome is ObjectOutcome.ABSENT:
         return failed(step, _unfinished(step, "Somebody deleted it while the run was under way."))
     health = health_of(result.object or {})
@@ -93,8 +90,7 @@ def deleted(step: Step, result: ObjectResult, *, late: bool) -> Step:
     if result.outcome is ObjectOutcome.ABSENT:
         return replace(step, state=ObjectState.DELETED, message="")
     if result.problem is not None:
-        passing = result.problem.word in PASSING and not late
-        return replace(step, message=result.problem.title) if passing else failed(step, result.problem)
+        return _hindered(step, result.problem, late=late)
     if late:
         return failed(step, _unfinished(step, "It is still there: a finalizer may hold it."))
     # Accepted. The next look finds it absent, or asks once more, which changes nothing.
@@ -114,6 +110,12 @@ def refused(step: Step) -> bool:
         and step.problem is not None
         and step.problem.word not in PASSING
     )
+
+
+def _hindered(step: Step, problem: Problem, *, late: bool) -> Step:
+    """Try again while it may help. A kind or namespace that was just made may take a moment to be known."""
+    passing = problem.word in PASSING or problem.code in NOT_THERE_YET
+    return replace(step, message=problem.title) if passing and not late else failed(step, problem)
 
 
 def _unfinished(step: Step, message: str) -> Problem:
