@@ -96,7 +96,7 @@ class Story:
         """How many Pods of a namespace run."""
         selection = Selection(namespace=namespace)
         async with aclosing(self.kube.objects.list(await self.kind("v1", "Pod"), selection)) as pods:
-            return len([one async for one in pods if (one.get("status") or {}).get("phase") == "Running"])  # type: ignore[attr-defined]
+            return len([one async for one in pods if (one.get("status") or {}).get("phase") == "Running"])
 
     # --- the picture of it, by REST -------------------------------------------------------------------------
 
