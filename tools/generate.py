@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncapi
+import metrics_page
 import reference_pages
 from meshery_common.nats_permissions import AuthCallout, server_config, token
 from meshery_contracts.catalogue import Contract, contract_for, contracts
@@ -32,6 +33,7 @@ def documents(root: Path = ROOT) -> dict[Path, str]:
         made[root / f"schemas/asyncapi/{service}.json"] = _json(asyncapi.document_of(contract))
     made[root / "docs/reference/subjects.md"] = _subjects_page(list(contracts().values()))
     made[root / "docs/reference/settings.md"] = _settings_page(members(root))
+    made[root / "docs/reference/metrics.md"] = _metrics_page(members(root))
     made |= _gateway_documents(root)
     for member in members(root):
         readme = member.folder / "README.md"
@@ -88,6 +90,23 @@ def _settings_page(all_members: list[Member]) -> str:
     for member in all_members:
         table = reference_pages.settings_table(member)
         if table:
+            parts.append(f"\n## {member.name}\n\n{table}")
+    return "".join(parts)
+
+
+def _metrics_page(all_members: list[Member]) -> str:
+    parts = [
+        f"# Metrics\n\n<!-- {_NOTICE} -->\n\nEvery process serves them at `/metrics` on its health port, in "
+        "Prometheus' format, and sends the same ones to `*_TELEMETRY__OTLP_ENDPOINT` when that is set. Services may "
+        "share a process: the label `service` says whose a value is.\n"
+    ]
+    for member in all_members:
+        rows = [
+            (f"`{one.name}`", one.kind, ", ".join(one.labels), one.meaning)
+            for one in metrics_page.metrics_of(member)
+        ]
+        if rows:
+            table = reference_pages.table(("Metric", "Type", "Labels", "Meaning"), rows)
             parts.append(f"\n## {member.name}\n\n{table}")
     return "".join(parts)
 

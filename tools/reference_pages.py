@@ -40,12 +40,12 @@ def subjects_table(contract: Contract) -> str:
     ]
     parts = []
     if rows:
-        parts.append(_table(("Subject", "Permission key", "Command", "Summary"), rows))
+        parts.append(table(("Subject", "Permission key", "Command", "Summary"), rows))
     if contract.topics:
         facts = [
             (f"`{one.subject}`", one.stream if one.durable else "", one.summary) for one in contract.topics
         ]
-        parts.append(_table(("Announces", "Stream", "Summary"), facts))
+        parts.append(table(("Announces", "Stream", "Summary"), facts))
     return "\n".join(parts) or "None.\n"
 
 
@@ -57,7 +57,7 @@ def settings_table(member: Member) -> str:
             (f"`{one.variable}`", one.kind, one.default, one.description)
             for one in _settings(settings, str(settings.model_config.get("env_prefix", "")))
         ]
-        tables.append(_table(("Variable", "Type", "Default", "Meaning"), rows))
+        tables.append(table(("Variable", "Type", "Default", "Meaning"), rows))
     return "\n".join(tables)
 
 
@@ -77,7 +77,8 @@ def _permission(endpoint: Endpoint[Message, Message]) -> str:
     return "; ".join(words)
 
 
-def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table."""
     heads = list(heads)
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
