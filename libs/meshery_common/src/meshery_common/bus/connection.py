@@ -40,6 +40,9 @@ DROPPED = Counter(
 )
 REFUSED = Counter("meshery_bus_refused_total", "Things that NATS's permissions refused us.", ["service"])
 
+#: What one subscription may hold back; beyond it the client throws messages away.
+PENDING_MESSAGES = 65_536
+PENDING_BYTES = 64 * 1024 * 1024
 #: Thrown away messages come in thousands: one line of log is enough for so many seconds.
 _SAY_SO_SECONDS = 10.0
 
@@ -186,8 +189,8 @@ class Connection:
             listening.subject,
             queue=listening.queue,
             cb=listening.callback,
-            pending_msgs_limit=65_536,
-            pending_bytes_limit=64 * 1024 * 1024,
+            pending_msgs_limit=PENDING_MESSAGES,
+            pending_bytes_limit=PENDING_BYTES,
         )
 
     async def _on_error(self, error: Exception) -> None:
