@@ -368,3 +368,9 @@ async def test_waiting_for_nats_that_comes_later(nats: NATSForTests) -> None:
 def test_settings_keep_the_seed_to_themselves() -> None:
     settings = BusSettings(nkey_seed="SUSECRET" + uuid4().hex)
     assert "SUSECRET" not in repr(settings)
+
+
+async def test_a_stop_while_nats_is_away_ends_quietly(nats: NATSForTests) -> None:
+    async with Bus.connect(nats.bus_settings("designs"), service="designs") as bus:
+        await bus.serve(OPEN, echo)
+        await nats.server.kill()

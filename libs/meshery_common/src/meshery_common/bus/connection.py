@@ -100,7 +100,7 @@ class Connection:
         for listening in [one for one in self._listening if one.callback == callback]:
             self._listening.remove(listening)
             if listening.current is not None:
-                with contextlib.suppress(NATSError):
+                with contextlib.suppress(NATSError, OSError):
                     await listening.current.unsubscribe()
 
     async def publish(self, subject: str, payload: bytes, headers: dict[str, str] | None = None) -> None:
@@ -113,7 +113,7 @@ class Connection:
 
     async def flush(self) -> None:
         """Wait until the server knows our subscriptions; a lost connection tells it of them when it is back."""
-        with contextlib.suppress(NATSError, TimeoutError):
+        with contextlib.suppress(NATSError, OSError):
             await self._client.flush(timeout=2)
 
     async def open(self) -> None:
@@ -172,7 +172,7 @@ class Connection:
                 log.warning("the NATS client was closed for good; making a new one", service=self._service)
                 await self.open()
                 for listening in self._listening:
-                    with contextlib.suppress(NATSError):
+                    with contextlib.suppress(NATSError, OSError):
                         await self._listen(listening)
                 await self._reconnected()
 
@@ -219,10 +219,10 @@ class Connection:
         self._closing = True
         for listening in self._listening:
             if listening.current is not None:
-                with contextlib.suppress(NATSError):
+                with contextlib.suppress(NATSError, OSError):
                     await listening.current.drain()  # type: ignore[no-untyped-call]  # not annotated there
         await finish()
-        with contextlib.suppress(NATSError, TimeoutError):
+        with contextlib.suppress(NATSError, OSError):
             if self._client.is_connected:
                 async with asyncio.timeout(3):
                     await self._client.drain()

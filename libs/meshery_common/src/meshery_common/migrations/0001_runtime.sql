@@ -15,12 +15,12 @@
 -- The policy is the second wall: statements name the organisation themselves as well, because PostgreSQL cannot
 -- use an index through the `or`. `select` around the functions makes them run once per statement, not per row.
 
-create function current_organization() returns uuid
+create or replace function current_organization() returns uuid
     language sql stable parallel safe
     return nullif(nullif(current_setting('meshery.organization', true), ''), '*')::uuid;
 comment on function current_organization is 'The organisation whose rows this session may see; null: none, or all.';
 
-create function in_every_organization() returns boolean
+create or replace function in_every_organization() returns boolean
     language sql stable parallel safe
     return coalesce(current_setting('meshery.organization', true) = '*', false);
 comment on function in_every_organization is 'Whether this session works for all organisations: relays and workers.';
