@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -76,7 +76,6 @@ class EndpointStats:
     errors: int = 0
     processing_ns: int = 0
     last_error: str = ""
-    started_ns: int = field(default_factory=time.time_ns)
 
 
 class Dispatcher:

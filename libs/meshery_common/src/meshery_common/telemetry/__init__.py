@@ -6,7 +6,7 @@ a value, a statement's arguments or the text of an exception.
 """
 
 from meshery_common.telemetry.export import exporting, flush_export, start_export, stop_export
-from meshery_common.telemetry.logs import log_context, start_logging
+from meshery_common.telemetry.logs import start_logging
 from meshery_common.telemetry.readings import Readings
 from meshery_common.telemetry.services import working_for
 from meshery_common.telemetry.settings import TelemetrySettings
@@ -34,7 +34,6 @@ __all__ = [
     "flush_export",
     "in_trace",
     "link_to",
-    "log_context",
     "mark_failed",
     "span",
     "start_export",

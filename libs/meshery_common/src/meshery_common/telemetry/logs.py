@@ -8,8 +8,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Final, TextIO
 
 import structlog
@@ -62,13 +60,6 @@ def start_logging(settings: TelemetrySettings, stream: TextIO = sys.stderr) -> N
     handler = logging.StreamHandler(stream)
     handler.setFormatter(formatter)
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-
-
-@contextmanager
-def log_context(**values: object) -> Iterator[None]:
-    """Add these fields to every log line of the block."""
-    with structlog.contextvars.bound_contextvars(**values):
-        yield
 
 
 class LineSender:
