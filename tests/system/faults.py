@@ -17,7 +17,7 @@ from tests.system.deploying import (
     states_of,
 )
 from tests.system.permissions import new_token, runs_finished
-from tests.system.picture import config_map
+from tests.system.picture import FOLLOW_RESOURCES, config_map, is_resync, tells
 from tests.system.story import Story
 from tests.system.waiting import until
 
@@ -135,12 +135,19 @@ async def gateway_is_killed(story: Story) -> None:
 
 
 async def nats_restarts(story: Story) -> None:
-    """Everything finds its way back: requests, facts, the picture, integrators."""
-    await story.meshery.restart_nats()
-    await _everything_works(story, "after-nats")
-    token = await new_token(story, "after NATS restarted")
-    async with Integrator.connected(token) as integrator:
-        headers, _ = await integrator.request("meshery.rpc.designs.v1.list_designs", {})
+    """Everything finds its way back: requests, facts, the picture, subscriptions, an integrator's own connection."""
+    token = await new_token(story, "over a restart of NATS")
+    follow = {"connections": [story.connection_id], "namespaces": [f"faults-{story.mark}"]}
+    async with (
+        Integrator.connected(token) as integrator,
+        story.graphql.following(FOLLOW_RESOURCES, **follow) as changes,
+    ):
+        await story.meshery.restart_nats()
+        await changes.next("a marker that changes may have been missed", is_resync)
+        await _everything_works(story, "after-nats")
+        await changes.next("the change after the restart", lambda one: tells(one, "ADDED", "after-nats"))
+        request = integrator.request("meshery.rpc.designs.v1.list_designs", {})
+        headers, _ = await asyncio.wait_for(request, 10)
         assert "Meshery-Error" not in headers, headers
 
 

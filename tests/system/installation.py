@@ -49,8 +49,8 @@ class Installation:
         )
         async with aiohttp.ClientSession() as http:
             one = cls(settings, http)
-            await one.start()
             try:
+                await one.start()
                 yield one
             finally:
                 await one.stop()
@@ -102,27 +102,24 @@ class Installation:
         server = self.running.servers.postgres
         old = self._postgres or server.process
         await old.kill()
-        for _ in range(50):
+        for _ in range(20):
             self._postgres = await Process.start(old.command)
-            try:
-                await until("PostgreSQL answers", self._postgres_answers, seconds=20)
+            outcome = await until("PostgreSQL answers", self._postgres_outcome, seconds=20)
+            if outcome == "answers":
                 return
-            except AssertionError:
-                # Back ends of the killed server may still be ending.
-                if self._postgres.running:
-                    raise
+        # It is refused while back ends of the killed server are still ending, but not for ever.
         raise AssertionError(f"PostgreSQL does not come back: {old.log_tail()}")
 
-    async def _postgres_answers(self) -> bool:
+    async def _postgres_outcome(self) -> str:
         assert self._postgres is not None
         if not self._postgres.running:
-            raise AssertionError("PostgreSQL ended")
+            return "ended"
         try:
             connection = await asyncpg.connect(self.running.servers.postgres.admin_dsn(), timeout=2)
-        except (asyncpg.PostgresError, OSError) as error:
+        except asyncpg.PostgresError as error:
             raise AssertionError(str(error)) from error
         await connection.close()
-        return True
+        return "answers"
 
     async def forget(self, service: str) -> None:
         """Drop everything a service has stored, and have it start anew, as an operator does with a cache."""

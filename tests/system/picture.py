@@ -8,7 +8,7 @@ from tests.system.clients import Stream
 from tests.system.story import RESOURCES, Story
 from tests.system.waiting import until
 
-_FOLLOW = """
+FOLLOW_RESOURCES = """
 subscription ($connections: [UUID!]!, $namespaces: [String!]!) {
   resourceChanges(connectionIds: $connections, namespaces: $namespaces) {
     sequence resync connectionId changes { change kind name namespace uid resourceVersion }
@@ -44,7 +44,7 @@ async def a_config_map_lives(story: Story) -> None:
     await story.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
     manifest = config_map(namespace, name)
     follow = {"connections": [story.connection_id], "namespaces": [namespace]}
-    async with story.graphql.following(_FOLLOW, **follow) as changes:
+    async with story.graphql.following(FOLLOW_RESOURCES, **follow) as changes:
         await _live(story, changes, namespace)
         made = await story.put(manifest)
         await _told(changes, "ADDED", name, made["metadata"]["uid"])
@@ -89,15 +89,15 @@ async def a_new_kind_lives(story: Story) -> None:
         return await story.put(custom)
 
     follow = {"connections": [story.connection_id], "namespaces": [namespace]}
-    async with story.graphql.following(_FOLLOW, **follow) as changes:
+    async with story.graphql.following(FOLLOW_RESOURCES, **follow) as changes:
         made = await _when_served(put)
         row = await _row(story, kind, namespace, "first", lambda row: row is not None)
         assert row["metadata"]["uid"] == made["metadata"]["uid"]
         await story.patch(f"{group}/v1", kind, "first", namespace, metadata={"labels": {"size": "m"}})
         await _row(story, kind, namespace, "first", lambda row: row and _labels(row) == {"size": "m"})
-        await changes.next("the custom object as MODIFIED", lambda one: _has(one, "MODIFIED", "first"))
+        await changes.next("the custom object as MODIFIED", lambda one: tells(one, "MODIFIED", "first"))
         await story.remove(f"{group}/v1", kind, "first", namespace)
-        await changes.next("the custom object as DELETED", lambda one: _has(one, "DELETED", "first"))
+        await changes.next("the custom object as DELETED", lambda one: tells(one, "DELETED", "first"))
         await _row(story, kind, namespace, "first", lambda row: row is None)
         await story.put(custom)
         await _row(story, kind, namespace, "first", lambda row: row is not None)
@@ -139,23 +139,29 @@ async def _live(story: Story, changes: Stream, namespace: str) -> None:
         nonlocal count
         count += 1
         await story.patch("v1", "ConfigMap", "probe", namespace, data={"count": str(count)})
-        return any(_has(one, "MODIFIED", "probe") for one in changes.received)
+        return any(tells(one, "MODIFIED", "probe") for one in changes.received)
 
     await until("changes of the probe are told", told, pause=0.3)
 
 
 async def _told(changes: Stream, change: str, name: str, uid: str = "") -> None:
     expected = f"{change} of {name}" + (f" with uid {uid}" if uid else "")
-    await changes.next(expected, lambda one: _has(one, change, name, uid))
+    await changes.next(expected, lambda one: tells(one, change, name, uid))
 
 
-def _has(delivery: Any, change: str, name: str, uid: str = "") -> bool:
+def tells(delivery: Any, change: str, name: str, uid: str = "") -> bool:
+    """Whether a delivery holds a change of an object."""
     if not isinstance(delivery, dict) or "resourceChanges" not in delivery:
         return False
     return any(
         one["change"] == change and one["name"] == name and (not uid or one["uid"] == uid)
         for one in delivery["resourceChanges"]["changes"]
     )
+
+
+def is_resync(delivery: Any) -> bool:
+    """Whether a delivery says that something may have been missed."""
+    return bool(delivery["resourceChanges"]["resync"])
 
 
 async def _listed(story: Story, namespace: str, name: str, good: Any) -> Any:
