@@ -14,6 +14,7 @@ from typing import Protocol
 
 import pytest
 
+from meshery_embedded.cluster.binaries import cache_folder
 from meshery_testkit.postgres import data_folder
 
 _START_SECONDS = 60.0
@@ -143,21 +144,24 @@ def processes_of(folder: Path) -> dict[int, str]:
 class Installations(Protocol):
     """Starts the product; see the fixture `installations`."""
 
-    def __call__(self, **environment: str) -> Awaitable[Installation]: ...
+    def __call__(self, *, account: int | None = None, **environment: str) -> Awaitable[Installation]: ...
 
 
 @pytest.fixture
 async def installations() -> AsyncIterator[Installations]:
     """`await installations(MESHERY_SEPARATE="true")`: the product, started; always with the same data in this test.
 
-    Free ports, no sandbox and no kubeconfig unless the environment says otherwise. Nothing outlives the test.
+    Free ports, no sandbox and no kubeconfig unless the environment says otherwise. `account` is whom it runs as;
+    only root can choose, and the data become that account's. Nothing outlives the test.
     """
     with data_folder() as data:
         folder = data.parent
         async with asyncio.TaskGroup() as group:
             started: list[Installation] = []
 
-            async def start(**environment: str) -> Installation:
+            async def start(*, account: int | None = None, **environment: str) -> Installation:
+                if account is not None:
+                    os.chown(folder, account, account)
                 process = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "meshery_standalone"),
                     env=environment_for(folder) | environment,
@@ -165,6 +169,10 @@ async def installations() -> AsyncIterator[Installations]:
                     stdout=asyncio.subprocess.PIPE,
                     stderr=asyncio.subprocess.STDOUT,
                     start_new_session=True,
+                    cwd=folder,
+                    user=account,
+                    group=account,
+                    extra_groups=None if account is None else [],
                 )
                 one = Installation(folder, process)
                 started.append(one)
@@ -188,4 +196,5 @@ def environment_for(folder: Path, inherited: Mapping[str, str] = os.environ) -> 
         "MESHERY_SANDBOX": "off",
         "MESHERY_KUBECONFIG": "",
         "MESHERY_DURABLE": "false",
+        "MESHERY_CACHE": str(cache_folder()),
     }
