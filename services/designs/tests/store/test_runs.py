@@ -142,6 +142,9 @@ async def test_a_design_is_busy_while_a_run_is_under_way(db: Database) -> None:
             await RUNS.require_idle(tx, design.id)
         await operations.request_cancel(tx, run_id)
         await RUNS.require_idle(tx, design.id)
+        await DesignStore().delete(tx, design.id)
+        with pytest.raises(NotFound):
+            await RUNS.require_idle(tx, design.id)
 
 
 # --- what is deployed ---------------------------------------------------------------------------------------

@@ -70,11 +70,7 @@ class Planner:
         deploys = request.direction is Direction.DEPLOY
         items = _items(document, request, version) if deploys else []
         clusters = await self._clusters_of(request, caller)
-        queries = self._db.within(caller.organization_id)
-        held: dict[UUID, list[Deployed]] = {}
-        for one in clusters:
-            in_it = await self._deployed.of(queries, request.design_id, one.id) if request.design_id else []
-            held[one.id] = [one for one in in_it if not _skipped(one, request)]
+        held = {one.id: await self._held(one.id, request, caller) for one in clusters}
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
@@ -99,11 +95,7 @@ class Planner:
             return [await self._clusters.get(one) for one in dict.fromkeys(request.connection_ids)]
         connected = await self._clusters.connected()
         if request.direction is Direction.UNDEPLOY:
-            queries = self._db.within(caller.organization_id)
-            holding = (
-                await self._deployed.connections(queries, request.design_id) if request.design_id else set()
-            )
-            return [one for one in connected if one.id in holding]
+            return [one for one in connected if await self._held(one.id, request, caller)]
         if not connected:
             raise Invalid(
                 "No Kubernetes cluster is connected.",
@@ -112,6 +104,14 @@ class Planner:
                 remedy="Upload a kubeconfig, or set a discovered connection to connected.",
             )
         return connected
+
+    async def _held(self, connection_id: UUID, request: PlanDesign, caller: Caller) -> list[Deployed]:
+        """What the design has in a cluster, as far as it may be removed."""
+        if request.design_id is None:
+            return []
+        queries = self._db.within(caller.organization_id)
+        deployed = await self._deployed.of(queries, request.design_id, connection_id)
+        return [one for one in deployed if not _skipped(one, request)]
 
     async def _deployment(
         self, connection_id: UUID, items: Sequence[Item], deployed: Sequence[Deployed], request: PlanDesign

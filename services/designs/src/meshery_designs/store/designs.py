@@ -53,7 +53,7 @@ class DesignStore:
             *values,
         )
         if row is None:
-            raise _missing(design_id)
+            raise missing(design_id)
         return _design(row)
 
     async def require_edit(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
@@ -258,7 +258,8 @@ class DesignStore:
         )
 
 
-def _missing(design_id: UUID) -> NotFound:
+def missing(design_id: UUID) -> NotFound:
+    """The error for a design that is not there, or not for this caller."""
     return NotFound(
         f"There is no design {design_id}.",
         code="design_unknown",

@@ -27,7 +27,7 @@ from meshery_contracts.deployments import (
 )
 from meshery_contracts.errors import Conflict, NotFound, Problem
 from meshery_designs.domain.steps import Step
-from meshery_designs.store.designs import DESIGNS
+from meshery_designs.store.designs import DESIGNS, missing
 
 #: The kind of the durable operation that a run is.
 RUN_KIND = "deploy_design"
@@ -99,8 +99,13 @@ class RunStore:
         )
 
     async def require_idle(self, tx: Transaction, design_id: UUID) -> None:
-        """Nothing starts or ends a run of this design until the transaction ends. Raises Conflict during a run."""
-        await tx.execute("select 1 from designs where id = $1 for update", design_id)
+        """Nobody else starts a run of this design, or deletes it, until the transaction ends.
+
+        Raises Conflict during a run, NotFound when it was deleted.
+        """
+        locked = "select 1 from designs where id = $1 and deleted_at is null for update"
+        if await tx.fetchval(locked, design_id) is None:
+            raise missing(design_id)
         running = await tx.fetchval(
             "select operation_id from operations where subject_id = $1 and finished_at is null limit 1",
             design_id,
