@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Iterable, Mapping
 
 #: Groups that belong to Kubernetes itself; a group with a dot outside of `.k8s.io` never does.
 _BUILT_IN = frozenset({"", "apps", "autoscaling", "batch", "extensions", "policy"})
+
+#: Documents above this, in bytes, are sent packed: some do not fit into a message otherwise.
+PACKED_FROM_BYTES = 1024 * 1024
 
 
 def group_version(name: str) -> str | None:
@@ -32,3 +37,10 @@ def changed(hashes: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
 def vanished(hashes: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
     """Group versions that the cluster no longer serves."""
     return sorted(known.keys() - hashes.keys())
+
+
+def fields_of(document: bytes) -> dict[str, str]:
+    """A document as fields of a registration: as text, or packed when it is large."""
+    if len(document) < PACKED_FROM_BYTES:
+        return {"document": document.decode()}
+    return {"document_gzip": base64.b64encode(gzip.compress(document, compresslevel=1)).decode()}

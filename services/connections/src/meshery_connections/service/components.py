@@ -118,9 +118,7 @@ class ComponentsService:
             return False
         queries = self._db.within(EVERY_ORGANIZATION)
         if progress.failed:
-            log.warning(
-                "kinds were not registered", connection_id=str(stored.id), failed=sorted(progress.failed)
-            )
+            log.warning("kinds were not registered", connection_id=str(stored.id), failed=progress.failed)
             await self._show(stored, {"status": "incomplete", "failed": progress.failed})
         else:
             known = await self._store.documents(queries, stored.id)
@@ -139,7 +137,8 @@ class ComponentsService:
         """Register one document; a failure is noted and does not stop the others."""
         try:
             async with turn:
-                document = (await client.openapi.document(entry)).decode()
+                document = await client.openapi.document(entry)
+                fields = await asyncio.to_thread(documents.fields_of, document)
                 assertion = await self._identity.assertion_for(
                     stored.organization_id, stored.connection.user_id
                 )
@@ -148,7 +147,7 @@ class ComponentsService:
                     cluster_name=stored.connection.name,
                     cluster_version=str(stored.connection.metadata.get("version") or ""),
                     group_version=about.version,
-                    document=document,
+                    **fields,
                     namespaced_kinds=about.kinds(namespaced=True),
                     cluster_kinds=about.kinds(namespaced=False),
                     custom=about.custom,
