@@ -55,7 +55,9 @@ class Design(PublicMessage):
     organization_id: UUID
     visibility: Visibility
     type: NullString
-    source_content: str | None = Field(default=None, description="What was imported, base64; only when asked for.")
+    source_content: str | None = Field(
+        default=None, description="What was imported, base64; only when asked for."
+    )
     location: dict[str, Any] = Field(default_factory=dict)
     catalog_data: dict[str, Any] = Field(default_factory=dict)
     version: int = Field(description="Counts saves, from 1: name it as `baseVersion` of the next save.")
