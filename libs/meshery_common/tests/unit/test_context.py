@@ -24,7 +24,8 @@ async def test_a_request_is_that_of_its_own_task_and_of_the_tasks_it_starts() ->
         request = current_request()
         return request.request_id if request is not None else None
 
-    assert await asyncio.gather(serve("a"), serve("b"), named()) == ["a", "b", None]
+    found = await asyncio.gather(serve("a"), serve("b"), named())
+    assert list(found) == ["a", "b", None]
     assert current_request() is None
 
 

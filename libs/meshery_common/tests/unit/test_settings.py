@@ -61,17 +61,17 @@ def test_a_variable_goes_before_a_file_and_merges_with_it(
 
 
 def test_they_are_frozen_and_take_no_unknown_field() -> None:
-    settings = ThingsSettings(database={"app_url": "postgres://x"})  # type: ignore[arg-type]  # as a mapping
+    settings = ThingsSettings(database={"app_url": "postgres://x"})
     with pytest.raises(ValidationError):
         settings.most = 4  # type: ignore[misc]  # what is tested
     with pytest.raises(ValidationError):
-        ThingsSettings(database={"app_url": "x"}, mist=4)  # type: ignore[arg-type, call-arg]
+        ThingsSettings(database={"app_url": "x"}, mist=4)  # type: ignore[call-arg]
 
 
 def test_secrets_are_not_shown() -> None:
     settings = ThingsSettings(
-        database={"app_url": "postgres://u:pw@h"},  # type: ignore[arg-type]  # as a mapping
-        bus={"nkey_seed": "SUSEED"},  # type: ignore[arg-type]
+        database={"app_url": "postgres://u:pw@h"},
+        bus={"nkey_seed": "SUSEED"},
     )
     assert "pw" not in repr(settings)
     assert "SUSEED" not in repr(settings) + settings.model_dump_json()

@@ -99,7 +99,8 @@ def test_what_comes_from_one_trace_goes_on_with_it_and_what_comes_from_many_link
         facts.append({})
         with span("designs", "publish"):
             carry(facts[-1])
-    for batch in (facts[:1], facts, [{}]):
+    batches: list[list[dict[str, str]]] = [facts[:1], facts, [{}]]
+    for batch in batches:
         links = link_to(batch)
         with span("events", f"take {len(links)}", parent=common_trace(links), links=links):
             pass
