@@ -127,6 +127,13 @@ class DesignId(Message):
     design_id: UUID
 
 
+class CloneDesign(Message):
+    """A private design of the caller with the file of one that he may read."""
+
+    design_id: UUID
+    name: Annotated[str, Field(max_length=255, description="Empty makes one from the original's.")] = ""
+
+
 class DesignVersion(PublicMessage):
     """One saved version."""
 
@@ -219,6 +226,14 @@ class DesignSaved(Fact):
     version: int
 
 
+class DesignCloned(Fact):
+    """A design was made from the file of another one."""
+
+    design_id: UUID = Field(description="The new one.")
+    original_id: UUID
+    name: str
+
+
 class DesignDeleted(Fact):
     """A design was deleted."""
 
@@ -267,6 +282,15 @@ DELETE = Endpoint(
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     summary="Delete a design.",
 )
+CLONE = Endpoint(
+    "meshery.rpc.designs.v1.clone_design",
+    CloneDesign,
+    Design,
+    key=Key.CLONE_DESIGN,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND}),
+    summary="Make a private design of the caller with the file of another one.",
+)
 LIST_VERSIONS = Endpoint(
     "meshery.rpc.designs.v1.list_versions",
     ListVersions,
@@ -301,4 +325,5 @@ VALIDATE = Endpoint(
     summary="Check a design against the schemas of its components.",
 )
 SAVED = Topic("meshery.evt.designs.v1.{organization_id}.design_saved.{id}", DesignSaved)
+CLONED = Topic("meshery.evt.designs.v1.{organization_id}.design_cloned.{id}", DesignCloned)
 DELETED = Topic("meshery.evt.designs.v1.{organization_id}.design_deleted.{id}", DesignDeleted)

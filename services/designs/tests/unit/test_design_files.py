@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_designs.domain import design_files
-from meshery_designs.domain.design_files import StoredFile, assemble, changed, checked
+from meshery_designs.domain.design_files import StoredFile, assemble, changed, checked, name_of_clone
 from meshery_testkit.builders import a_component
 
 DESIGN = UUID(int=1)
@@ -195,3 +195,10 @@ def test_a_shell_without_fields_can_be_assembled() -> None:
     for bodies in itertools.product([[], [b'{"id":"a"}']]):
         text = assemble(b"{}", *bodies)
         assert orjson.loads(text) == {"components": [orjson.loads(one) for one in bodies[0]]}
+
+
+def test_a_clone_without_a_name_gets_one_that_fits() -> None:
+    assert name_of_clone("shop") == "shop (Copy)"
+    longest = name_of_clone("x" * design_files.MAX_NAME_CHARACTERS)
+    assert longest.endswith("x (Copy)")
+    assert check({}, name=longest).name == longest

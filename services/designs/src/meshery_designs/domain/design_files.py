@@ -19,6 +19,7 @@ from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 SCHEMA_VERSION = "designs.meshery.io/v1beta3"
 COMPONENT_SCHEMA_VERSION = "components.meshery.io/v1beta3"
 UNTITLED = "Untitled Design"
+CLONE_SUFFIX = " (Copy)"
 MAX_COMPONENTS = 5000
 MAX_NAME_CHARACTERS = 255
 #: The largest design, in bytes of its text inside a reply: that holds it twice, and must fit into one message.
@@ -99,6 +100,11 @@ def checked(
     )
     _check_size(file)
     return file
+
+
+def name_of_clone(original: str) -> str:
+    """What a clone is called when nobody says: short enough whatever the original's name is."""
+    return f"{original[: MAX_NAME_CHARACTERS - len(CLONE_SUFFIX)]}{CLONE_SUFFIX}"
 
 
 def changed(

@@ -14,11 +14,12 @@ import orjson
 from meshery_common import outbox
 from meshery_common.access import forget_object
 from meshery_common.clock import Clock, utc_now
-from meshery_common.database import Database, Transaction
+from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import designs as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import (
+    CloneDesign,
     ComponentChanges,
     CreateDesign,
     Design,
@@ -123,6 +124,34 @@ class DesignsService:
                 tx, current.id, base_version, file, caller, visibility=request.visibility
             )
             await self._announce_saved(tx, design, caller, "update")
+            return await tx.answer(design)
+
+    async def clone(self, request: CloneDesign, caller: Caller) -> Design:
+        """A private design of the caller with the file of one that he may read, which counts it."""
+        await self._db.recall(caller.organization_id)
+        queries = self._db.within(caller.organization_id)
+        original = await self._store.get(queries, request.design_id, caller, with_source=True)
+        design_id = uuid4()
+        name = request.name.strip() or design_files.name_of_clone(original.name)
+        document = orjson.loads(original.pattern_file)
+        file = design_files.checked(document, design_id=design_id, name=name, version=1, new_id=uuid4)
+        source = original.source_content
+        # What another organisation has published lies beyond the caller's rows, and counts its clones all the same.
+        at_home = original.organization_id == caller.organization_id
+        async with self._db.command(caller.organization_id if at_home else EVERY_ORGANIZATION) as tx:
+            design = await self._store.insert(
+                tx,
+                design_id,
+                file,
+                caller,
+                visibility=Visibility.PRIVATE,
+                design_type=original.type.string,
+                source_content=base64.b64decode(source) if source is not None else None,
+                location=original.location,
+            )
+            await self._store.count_clone(tx, original.id)
+            fact = facts.design_cloned(design, original, caller, self._clock())
+            await outbox.add(tx, contract.CLONED, fact, subject_id=design.id)
             return await tx.answer(design)
 
     async def delete(self, request: DesignId, caller: Caller) -> Design:

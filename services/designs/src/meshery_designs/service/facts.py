@@ -8,7 +8,7 @@ from datetime import datetime
 from meshery_common.operations import Operation
 from meshery_contracts.caller import Caller
 from meshery_contracts.deployments import ObjectState, RunFact, RunStatus
-from meshery_contracts.designs import Design, DesignDeleted, DesignSaved
+from meshery_contracts.designs import Design, DesignCloned, DesignDeleted, DesignSaved
 from meshery_contracts.messages import Severity
 from meshery_designs.domain.steps import Step
 from meshery_designs.store.runs import RunOrder, design_of
@@ -38,6 +38,24 @@ def design_saved(design: Design, caller: Caller, action: str, now: datetime) -> 
         design_id=design.id,
         name=design.name,
         version=design.version,
+    )
+
+
+def design_cloned(design: Design, original: Design, caller: Caller, now: datetime) -> DesignCloned:
+    """A design was cloned; the fact is the new one's."""
+    return DesignCloned(
+        organization_id=design.organization_id,
+        user_id=caller.user_id,
+        actor=caller.actor,
+        occurred_at=now,
+        severity=Severity.SUCCESS,
+        category="design",
+        action="clone",
+        description=f"Design '{original.name}' was cloned as '{design.name}'.",
+        acted_upon=design.id,
+        design_id=design.id,
+        original_id=original.id,
+        name=design.name,
     )
 
 

@@ -196,6 +196,12 @@ class DesignStore:
         await self._insert_version(tx, design_id, row["version"], file, caller)
         return _design(row)
 
+    async def count_clone(self, tx: Transaction, design_id: UUID) -> None:
+        """Count that a design was cloned; that is no change of the design itself."""
+        await tx.execute(
+            "update designs set clone_count = clone_count + 1 where id = $1 and deleted_at is null", design_id
+        )
+
     async def delete(self, tx: Transaction, design_id: UUID) -> None:
         """Mark a design as deleted."""
         await tx.execute("update designs set deleted_at = now(), updated_at = now() where id = $1", design_id)
