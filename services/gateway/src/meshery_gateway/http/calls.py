@@ -19,7 +19,7 @@ from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
-from meshery_gateway.http.sessions import Session, Sessions
+from meshery_gateway.http.sessions import Session, Sessions, printable
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
@@ -83,7 +83,7 @@ class Call:
         return self.answer_bytes(body, status=status)
 
     def _idempotency_key(self) -> str:
-        return self.request.headers.get("Idempotency-Key", "")
+        return printable("Idempotency-Key", self.request.headers.get("Idempotency-Key", ""))
 
     # --- answering ----------------------------------------------------------------------------------------
 
@@ -92,6 +92,10 @@ class Call:
         if isinstance(value, BaseModel):
             return self.answer_bytes(value.model_dump_json().encode(), status=status)
         return self.answer_bytes(orjson.dumps(value, default=_plain), status=status)
+
+    def redirect(self, location: str) -> web.Response:
+        """An answer that sends the client to another path of ours."""
+        return web.Response(status=302, headers={"Location": location})
 
     def answer_bytes(self, body: bytes, *, status: int = 200) -> web.Response:
         """An answer that is JSON already. A client that has this very answer is told so."""
@@ -181,7 +185,8 @@ class Call:
     def _number(self, name: str, text: str, default: int) -> int:
         if not text:
             return default
-        if not text.isdigit() or len(text) > 7:
+        # `isdigit` alone takes digits that `int` does not know, such as ².
+        if not (text.isascii() and text.isdigit()) or len(text) > 7:
             raise Invalid(
                 f"{name} must be a number from 0.",
                 code="parameter_invalid",
@@ -242,8 +247,13 @@ def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
         ) from None
 
 
-def both_read(values: dict[str, Any]) -> dict[str, Any]:
-    """First-level keys in snake_case; where a client sent both spellings the camelCase one counts."""
+def both_read(values: Any, name: str = "the body") -> dict[str, Any]:
+    """First-level keys in snake_case; where a client sent both spellings the camelCase one counts.
+
+    Raises Invalid, naming what it is by `name`, for anything but an object.
+    """
+    if not isinstance(values, dict):
+        raise Invalid(f"`{name}` must be a JSON object.", code="body_shape")
     plain = {key: value for key, value in values.items() if _snake(key) == key}
     camel = {_snake(key): value for key, value in values.items() if _snake(key) != key}
     return {**plain, **camel}

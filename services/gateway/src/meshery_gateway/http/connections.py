@@ -31,7 +31,9 @@ _MOST = 50
 async def read_contexts(call: Call) -> web.StreamResponse:
     """The contexts of an uploaded kubeconfig; stores nothing."""
     fields = await _form(call)
-    reply = await call.ask(contract.READ_CONTEXTS, Kubeconfig(kubeconfig=fields[_FILE_FIELD]))
+    reply = await call.ask(
+        contract.READ_CONTEXTS, message_from(Kubeconfig, {"kubeconfig": fields[_FILE_FIELD]})
+    )
     return call.answer(reply.contexts)
 
 
@@ -44,15 +46,20 @@ async def register_kubeconfig(call: Call) -> web.StreamResponse:
         (str(one.get("meshsyncDeploymentMode")) for one in modes.values() if isinstance(one, dict)),
         "embedded",
     )
-    request = RegisterKubeconfig(
-        kubeconfig=fields[_FILE_FIELD], contexts=[str(one) for one in wanted], meshsync_mode=mode
+    request = message_from(
+        RegisterKubeconfig,
+        {
+            "kubeconfig": fields[_FILE_FIELD],
+            "contexts": [str(one) for one in wanted],
+            "meshsync_mode": mode,
+        },
     )
     return await call.pass_on(contract.REGISTER_KUBECONFIG, request)
 
 
 async def list_contexts(call: Call) -> web.StreamResponse:
     """The clusters that the caller may see."""
-    return await call.pass_on(contract.LIST_CONTEXTS, PageRequest(**call.page(default_size=10)))
+    return await call.pass_on(contract.LIST_CONTEXTS, message_from(PageRequest, call.page(default_size=10)))
 
 
 async def get_context(call: Call) -> web.StreamResponse:
@@ -94,7 +101,7 @@ async def get_connection(call: Call) -> web.StreamResponse:
     """One connection by id; older clients name a kind here and get the connections of it."""
     text = call.request.match_info["id"]
     if len(text) != 36 or "-" not in text:
-        request = ListConnections(**call.page(default_size=10, most=_MOST), kinds=[text])
+        request = message_from(ListConnections, {**call.page(default_size=10, most=_MOST), "kinds": [text]})
         return await call.pass_on(contract.LIST, request)
     return await call.pass_on(contract.GET, ConnectionId(connection_id=call.id()))
 

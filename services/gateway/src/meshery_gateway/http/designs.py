@@ -57,7 +57,7 @@ async def save_design(call: Call) -> web.StreamResponse:
     body = both_read(await call.body(call.limits.design_bytes))
     if manifest := body.get("k8s_manifest") or body.get("K8sManifest"):
         return await _import(call, str(manifest), name="", file_name="", save=False)
-    data = both_read(body.get("pattern_data") or {})
+    data = both_read(body.get("pattern_data") or {}, "pattern_data")
     file = text_of(data.get("pattern_file") or body.get("pattern_file") or "")
     name = str(body.get("name") or data.get("name") or "")
     if not body.get("save", True):
@@ -78,7 +78,7 @@ async def save_design(call: Call) -> web.StreamResponse:
 async def save_design_as(call: Call) -> web.StreamResponse:
     """The older way to import: the type in the path, the document in `pattern_data`."""
     body = both_read(await call.body(call.limits.design_bytes))
-    data = both_read(body.get("pattern_data") or {})
+    data = both_read(body.get("pattern_data") or {}, "pattern_data")
     if data.get("id"):
         file = text_of(data.get("pattern_file") or "")
         request = message_from(
@@ -109,9 +109,8 @@ async def import_design(call: Call) -> web.StreamResponse:
 
 
 async def _import(call: Call, document: str, *, name: str, file_name: str, save: bool) -> web.StreamResponse:
-    request = ImportDesign(
-        name=name, file_name=file_name, file=base64.b64encode(document.encode()).decode(), save=save
-    )
+    file = base64.b64encode(document.encode()).decode()
+    request = message_from(ImportDesign, {"name": name, "file_name": file_name, "file": file, "save": save})
     return call.answer([_with_notes(await call.ask(contract.IMPORT, request))])
 
 
@@ -144,7 +143,7 @@ async def delete_designs(call: Call) -> web.StreamResponse:
 
 async def list_versions(call: Call) -> web.StreamResponse:
     """The saved versions of a design."""
-    request = ListVersions(design_id=call.id(), **call.page(default_size=25))
+    request = message_from(ListVersions, {"design_id": call.id(), **call.page(default_size=25)})
     return await call.pass_on(contract.LIST_VERSIONS, request)
 
 

@@ -8,6 +8,7 @@ or from no page at all.
 from __future__ import annotations
 
 import ipaddress
+import re
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from meshery_contracts.errors import Forbidden, Invalid
 
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 #: On every answer. Scripts and styles come from us alone; nobody frames us; types are not guessed.
@@ -73,15 +75,15 @@ class Guard:
 
     def _is_own(self, origin: str, host: str) -> bool:
         origin = origin.lower()
+        if not origin:
+            return False
         return origin == self._origin or urlsplit(origin).netloc == host.lower()
 
 
 def _name_of(host: str) -> str:
-    """The host name without its port, lower case."""
-    host = host.lower()
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0]
+    """The host name without its port, lower case; empty for what is no host and port."""
+    found = _HOST.fullmatch(host.lower())
+    return found[1] if found is not None else ""
 
 
 def from_loopback(request: web.Request) -> bool:

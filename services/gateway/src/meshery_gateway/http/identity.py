@@ -10,11 +10,12 @@ from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
-from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE
+from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable
 
 _TAG = "Identity"
 _CHOOSER = public("A client chooses a provider before anybody is known.")
 _YEAR_SECONDS = 365 * 24 * 3600
+_LONGEST_NAME = 200
 
 
 async def list_providers(call: Call) -> web.StreamResponse:
@@ -25,8 +26,8 @@ async def list_providers(call: Call) -> web.StreamResponse:
 
 async def choose_provider(call: Call) -> web.StreamResponse:
     """Remember the provider in a cookie and go on to its login; the local one has none."""
-    response = web.HTTPFound("/")
-    name = call.text("provider")
+    response = call.redirect("/")
+    name = printable("provider", call.text("provider")[:_LONGEST_NAME])
     response.set_cookie(PROVIDER_COOKIE, name, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax")
     return response
 
@@ -34,12 +35,12 @@ async def choose_provider(call: Call) -> web.StreamResponse:
 async def login(call: Call) -> web.StreamResponse:
     """The local provider has no login: whoever comes here is sent home."""
     await call.session()
-    return web.HTTPFound("/")
+    return call.redirect("/")
 
 
 async def logout(call: Call) -> web.StreamResponse:
     """Forget the token and the provider."""
-    response = web.HTTPFound("/")
+    response = call.redirect("/")
     for name in (TOKEN_COOKIE, PROVIDER_COOKIE):
         response.del_cookie(name, path="/")
     return response
@@ -74,7 +75,9 @@ async def save_preferences(call: Call) -> web.StreamResponse:
 
 async def list_organizations(call: Call) -> web.StreamResponse:
     """The caller's organisations."""
-    return await call.pass_on(identity.LIST_ORGANIZATIONS, PageRequest(**call.page(default_size=10)))
+    return await call.pass_on(
+        identity.LIST_ORGANIZATIONS, message_from(PageRequest, call.page(default_size=10))
+    )
 
 
 async def list_keys(call: Call) -> web.StreamResponse:
@@ -85,12 +88,12 @@ async def list_keys(call: Call) -> web.StreamResponse:
 
 async def list_workspaces(call: Call) -> web.StreamResponse:
     """The caller's workspaces."""
-    return await call.pass_on(identity.LIST_WORKSPACES, PageRequest(**call.page(default_size=20)))
+    return await call.pass_on(identity.LIST_WORKSPACES, message_from(PageRequest, call.page(default_size=20)))
 
 
 async def list_tokens(call: Call) -> web.StreamResponse:
     """The caller's tokens, without their secrets."""
-    return await call.pass_on(identity.LIST_TOKENS, PageRequest(**call.page(default_size=25)))
+    return await call.pass_on(identity.LIST_TOKENS, message_from(PageRequest, call.page(default_size=25)))
 
 
 async def create_token(call: Call) -> web.StreamResponse:

@@ -32,7 +32,9 @@ async def list_resources(call: Call) -> web.StreamResponse:
 
 async def get_resource(call: Call) -> web.StreamResponse:
     """One resource with its spec and status."""
-    reply = await call.ask(contract.GET, ResourceId(resource_id=call.request.match_info["id"]))
+    reply = await call.ask(
+        contract.GET, message_from(ResourceId, {"resource_id": call.request.match_info["id"]})
+    )
     return call.answer(reply.resource)
 
 

@@ -81,7 +81,7 @@ async def list_categories(call: Call) -> web.StreamResponse:
 async def list_registrants(call: Call) -> web.StreamResponse:
     """Who registered what."""
     page, _ = _page(call)
-    return await call.pass_on(contract.LIST_REGISTRANTS, PageRequest(**page))
+    return await call.pass_on(contract.LIST_REGISTRANTS, message_from(PageRequest, page))
 
 
 def _routes(

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import Counter, Histogram
 
 from meshery_common.bus import Bus, new_request_id
@@ -60,7 +61,7 @@ class Server:
         """The application with all routes. More exact paths come first, as the order of the table says."""
         app = web.Application(middlewares=[self._around], client_max_size=self._limits.design_bytes)
         for route in routes:
-            app.router.add_route(route.method, route.path, self._served(route))
+            app.router.add_route(route.method, route.path, self._served(route), expect_handler=_expected)
         return app
 
     def _served(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -102,9 +103,14 @@ class Server:
         except ProblemError as error:
             response = problem_response(error.problem)
         except web.HTTPException as error:
-            response = error if error.status < 400 else problem_response(_of_http(error, request))
+            response = problem_response(_of_http(error, request))
         except (ConnectionResetError, TimeoutError):
             raise
+        except (HttpProcessingError, web.RequestPayloadError) as error:
+            log.debug("unreadable request", route=route, reason=type(error).__name__)
+            response = problem_response(
+                Invalid("The request body cannot be read.", code="body_unreadable").problem
+            )
         except Exception:
             log.exception("unforeseen error", route=route, request_id=request_id)
             problem = Internal(
@@ -119,6 +125,16 @@ class Server:
             _seconds(route).observe(time.perf_counter() - started)
         _requests(request.method, route, response.status).inc()
         return response
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """Tell a client that waits before it sends its body to go on; what else it may expect is not known here."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        assert request.transport is not None  # noqa: S101 -- the request has just come over it
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+    problem = Invalid("Nothing but `100-continue` can be expected.", code="expectation_unknown").problem
+    return problem_response(problem)
 
 
 def _of_http(error: web.HTTPException, request: web.Request) -> Problem:

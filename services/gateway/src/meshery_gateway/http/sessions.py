@@ -112,7 +112,10 @@ class Sessions:
 
 
 def token_of(request: web.Request) -> str:
-    """The credential of a request: Authorization, header meshery-token, or the cookie, in this order."""
+    """The credential of a request: Authorization, header meshery-token, or the cookie, in this order.
+
+    Raises Invalid for what cannot be one.
+    """
     authorization = request.headers.get("Authorization", "")
     if authorization:
         scheme, _, value = authorization.partition(" ")
@@ -122,14 +125,24 @@ def token_of(request: web.Request) -> str:
                 code="authorization_invalid",
                 remedy="Send `Authorization: Bearer <token>`.",
             )
-        return value.strip()
-    return request.headers.get("meshery-token") or request.cookies.get(TOKEN_COOKIE, "")
+        return printable("Authorization", value.strip())
+    return printable(
+        "meshery-token", request.headers.get("meshery-token") or request.cookies.get(TOKEN_COOKIE, "")
+    )
 
 
 def provider_of(request: web.Request) -> str:
     """The provider that a client has chosen: cookie, header or query, in this order; empty for none."""
-    return (
+    return printable(
+        PROVIDER_COOKIE,
         request.cookies.get(PROVIDER_COOKIE)
         or request.headers.get(PROVIDER_COOKIE)
-        or request.query.get("provider", "")
+        or request.query.get("provider", ""),
     )
+
+
+def printable(name: str, value: str) -> str:
+    """The value. Raises Invalid unless all of it is printable ASCII: bytes of another kind fit into no message."""
+    if value.isascii() and value.isprintable():
+        return value
+    raise Invalid(f"{name} holds a character that is not printable ASCII.", code="header_invalid")

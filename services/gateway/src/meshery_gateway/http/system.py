@@ -61,7 +61,7 @@ async def sync(call: Call) -> web.StreamResponse:
 
 async def home(call: Call) -> web.StreamResponse:
     """Where people begin, until there is a user interface: the explorer."""
-    return web.HTTPFound("/api/system/graphql/playground")
+    return call.redirect("/api/system/graphql/playground")
 
 
 def routes(health: Health, openapi: dict[str, Any]) -> tuple[Route, ...]:
