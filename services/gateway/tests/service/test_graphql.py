@@ -198,6 +198,21 @@ async def test_a_repeated_mutation_repeats_its_keys(http: ClientSession, stubs: 
     assert seen == ["once.1", "once.2"] * 2
 
 
+async def test_a_design_is_cloned(http: ClientSession, stubs: Stubs, person: Caller) -> None:
+    asked = await stubs.answer(designs.CLONE, clone := a_design(name="copy"))
+    query = 'mutation ($id: UUID!) { cloneDesign(id: $id, name: "copy") { id } }'
+    original_id = uuid4()
+    answer = await send(http, query, variables={"id": str(original_id)})
+    assert answer["data"] == {"cloneDesign": {"id": str(clone.id)}}
+    # The id in the path counts, whatever the body says.
+    body = {"name": "copy", "designId": str(uuid4())}
+    async with http.post(f"/api/pattern/clone/{original_id}", json=body) as response:
+        assert response.status == 200
+        assert [one["id"] for one in await response.json()] == [str(clone.id)]
+    assert [request for request, _ in asked] == [designs.CloneDesign(design_id=original_id, name="copy")] * 2
+    assert {caller.user_id for _, caller in asked} == {person.user_id}
+
+
 async def test_the_design_of_a_run_that_is_gone_is_null(http: ClientSession, stubs: Stubs) -> None:
     from meshery_contracts import deployments
 

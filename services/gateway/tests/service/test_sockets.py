@@ -16,7 +16,7 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerH
 
 from meshery_contracts import connections, deployments, designs, events, identity, inventory
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import DesignDeleted, DesignSaved
+from meshery_contracts.designs import DesignCloned, DesignDeleted, DesignSaved
 from meshery_contracts.errors import NotFound
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
 from meshery_contracts.messages import Severity
@@ -280,6 +280,30 @@ async def test_changes_of_designs_until_completed(wire: Wire, stubs: Stubs, pers
     await wire.subscribe(DESIGN_CHANGES)  # in the place of the first
     await stubs.tell(designs.SAVED, fact, person.organization_id, fact.design_id)
     assert (await wire.next())["designChanges"]["sequence"] == 1
+
+
+async def test_clones_are_told_to_the_organisation(wire: Wire, stubs: Stubs, person: Caller) -> None:
+    gone = await stubs.answer(designs.GET, NotFound("not for you"))
+    await wire.init()
+    query = """subscription { designCloned {
+        sequence resync designId originalId userId design { name } original { name } } }"""
+    await wire.subscribe(query)
+    fact = DesignCloned(**saved(person).model_dump(exclude={"version"}), original_id=uuid4())
+    await stubs.tell(designs.SAVED, saved(person), person.organization_id, fact.design_id)  # no clone
+    await stubs.tell(designs.CLONED, fact, uuid4(), fact.design_id)  # another organisation's
+    await stubs.tell(designs.CLONED, fact, person.organization_id, fact.design_id)
+    assert await wire.next() == {
+        "designCloned": {
+            "sequence": 1, "resync": False, "designId": str(fact.design_id), "userId": str(person.user_id),
+            "originalId": str(fact.original_id), "design": None, "original": None,
+        }
+    }  # fmt: skip
+    assert {request.design_id for request, _ in gone} == {fact.design_id, fact.original_id}
+    await wire.send("complete", "1")
+    await wire.subscribe(DESIGN_CHANGES)
+    await stubs.tell(designs.CLONED, fact, person.organization_id, fact.design_id)
+    told = {"sequence": 1, "resync": False, "change": "saved", "designId": str(fact.design_id), "version": 1}
+    assert await wire.next() == {"designChanges": told}
 
 
 async def test_a_design_of_others_is_read_under_ones_own_rights(

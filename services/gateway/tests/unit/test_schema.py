@@ -80,7 +80,14 @@ def test_types_of_meshery_keep_their_fields() -> None:
 
 def test_deliveries_count_and_tell_of_gaps() -> None:
     types = executable().type_map
-    for name in ("EventDelivery", "ResourceDelivery", "RunDelivery", "ConnectionDelivery", "DesignDelivery"):
+    for name in (
+        "EventDelivery",
+        "ResourceDelivery",
+        "RunDelivery",
+        "ConnectionDelivery",
+        "DesignDelivery",
+        "CloneDelivery",
+    ):
         found = types[name]
         assert isinstance(found, GraphQLObjectType)
         assert (str(found.fields["sequence"].type), str(found.fields["resync"].type)) == ("Int!", "Boolean!")

@@ -11,8 +11,10 @@ from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
 
 from meshery_contracts import designs as contract
 from meshery_contracts.designs import (
+    CloneDesign,
     CreateDesign,
     Design,
+    DesignCloned,
     DesignDeleted,
     DesignId,
     DesignPage,
@@ -37,8 +39,9 @@ _subscription = SubscriptionType()
 _design = ObjectType("Design")
 _design_page = ObjectType("DesignPage")
 _design_delivery = ObjectType("DesignDelivery")
+_clone_delivery = ObjectType("CloneDelivery")
 
-BINDABLES = (_query, _mutation, _subscription, _design, _design_page, _design_delivery)
+BINDABLES = (_query, _mutation, _subscription, _design, _design_page, _design_delivery, _clone_delivery)
 _FILE_FIELDS = {"patternFile", "document"}
 
 # --- reading ------------------------------------------------------------------------------------------------
@@ -111,6 +114,13 @@ async def update_design(_: object, info: Info, input: dict[str, Any]) -> Design:
     return await info.context.ask(contract.UPDATE, message_from(UpdateDesign, values))
 
 
+@_mutation.field("cloneDesign")
+async def clone_design(_: object, info: Info, id: UUID, name: str) -> Design:
+    """Make a private copy."""
+    request = message_from(CloneDesign, {"design_id": id, "name": name})
+    return await info.context.ask(contract.CLONE, request)
+
+
 @_mutation.field("deleteDesign")
 async def delete_design(_: object, info: Info, id: UUID) -> Design:
     """Delete a design."""
@@ -128,32 +138,59 @@ async def import_design(_: object, info: Info, input: dict[str, Any]) -> Importe
 
 @_subscription.source("designChanges")
 async def follow_designs(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
-    """Saves and deletions. Names are not told here: the design is read under the rights of who follows."""
+    """Saves, of which a clone is the first, and deletions.
+
+    Names are not told here: the design is read under the rights of who follows.
+    """
     context = info.context
-    with context.live.follow(
-        context.session, Key.VIEW_DESIGNS, contract.SAVED, contract.DELETED
-    ) as following:
+    topics = (contract.SAVED, contract.CLONED, contract.DELETED)
+    with context.live.follow(context.session, Key.VIEW_DESIGNS, *topics) as following:
         async for delivery in following:
             context.forget()
             told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
             event = delivery.happened.event if delivery.happened else None
             if isinstance(event, DesignSaved):
                 told |= {"change": "saved", "version": event.version}
+            if isinstance(event, DesignCloned):
+                told |= {"change": "saved", "version": 1}
             if isinstance(event, DesignDeleted):
                 told["change"] = "deleted"
-            if isinstance(event, (DesignSaved, DesignDeleted)):
+            if isinstance(event, (DesignSaved, DesignCloned, DesignDeleted)):
                 told |= {"design_id": event.design_id, "user_id": event.user_id}
             yield told
 
 
+@_subscription.source("designCloned")
+async def follow_clones(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+    """Clones in the organisation. As above only ids are told: a clone is private."""
+    context = info.context
+    with context.live.follow(context.session, Key.VIEW_DESIGNS, contract.CLONED) as following:
+        async for delivery in following:
+            context.forget()
+            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
+            event = delivery.happened.event if delivery.happened else None
+            if isinstance(event, DesignCloned):
+                told |= event.model_dump(include={"design_id", "original_id", "user_id"}, by_alias=False)
+            yield told
+
+
 @_subscription.field("designChanges")
+@_subscription.field("designCloned")
 def tell_design(told: dict[str, Any], _: Info) -> dict[str, Any]:
     """The delivery itself."""
     return told
 
 
+@_clone_delivery.field("design")
 @_design_delivery.field("design")
 async def design_of_delivery(told: dict[str, Any], info: Info) -> Design | None:
     """The design as it is now."""
     design_id = told.get("design_id")
     return await info.context.designs.load_or_none(design_id) if design_id is not None else None
+
+
+@_clone_delivery.field("original")
+async def original_of_delivery(told: dict[str, Any], info: Info) -> Design | None:
+    """The design that was cloned."""
+    original_id = told.get("original_id")
+    return await info.context.designs.load_or_none(original_id) if original_id is not None else None

@@ -202,7 +202,7 @@ async def follow_configuration(
             "applications": {**_EMPTY_PAGE, "applications": []},
         }
 
-    topics = (designs.SAVED, designs.DELETED)
+    topics = (designs.SAVED, designs.CLONED, designs.DELETED)
     with context.live.follow(context.session, Key.VIEW_DESIGNS, *topics) as following:
         async for page in _repeated(following, read):
             yield page

@@ -13,6 +13,7 @@ from aiohttp import web
 
 from meshery_contracts import designs as contract
 from meshery_contracts.designs import (
+    CloneDesign,
     CreateDesign,
     Design,
     DesignId,
@@ -117,6 +118,12 @@ async def _import(call: Call, document: str, *, name: str, file_name: str, save:
 def _with_notes(imported: contract.ImportedDesign) -> dict[str, Any]:
     """The design, with what the import has to say beside it."""
     return {**imported.design.model_dump(mode="json"), "notes": [one.model_dump() for one in imported.notes]}
+
+
+async def clone_design(call: Call) -> web.StreamResponse:
+    """A private copy under the name in the body; the answer is a list of one, as clients expect."""
+    request = message_from(CloneDesign, {**both_read(await call.body()), "design_id": call.id()})
+    return call.answer([await call.ask(contract.CLONE, request)])
 
 
 async def list_types(call: Call) -> web.StreamResponse:
@@ -235,6 +242,7 @@ ROUTES = (
         _TAG,
         max_body_bytes=BIG_BODY_BYTES,
     ),
+    Route("POST", "/api/pattern/clone/{id}", clone_design, contract.CLONE, "Clone a design", _TAG),
     Route("POST", "/api/patterns/delete", delete_designs, contract.DELETE, "Delete several", _TAG),
     Route("GET", "/api/pattern/download/{id}", download_design, contract.GET, "The file as YAML", _TAG),
     Route(
