@@ -21,7 +21,7 @@ NEXT = """\
   1. say what it is for: services/{name}/README.md, pyproject.toml and src/{package}/__init__.py
   2. replace things by what it owns: libs/meshery_contracts/src/meshery_contracts/{token}.py first
   3. name whom it calls and hears: libs/meshery_contracts/src/meshery_contracts/wiring.py
-  4. start it in standalone: standalone/pyproject.toml and its app
+  4. start it in standalone: standalone/pyproject.toml and MEMBERS in standalone/src/meshery_standalone/members.py
   5. make check, make test M={name}
 """
 
