@@ -71,6 +71,7 @@ def test_services_that_an_endpoint_is_open_to_are_wired_to_it(endpoint: Endpoint
 def test_a_durable_topic_carries_a_fact(topic: Topic[Message]) -> None:
     assert topic.service in KNOWN, "the service is missing in meshery_contracts/wiring.py"
     assert WIRING[topic.service.replace("_", "-")].announces
+    assert topic.summary, "say in a line what happened, or in the event's own words"
     if topic.durable:
         assert issubclass(topic.event, Fact), "events shows every fact to people: derive it from Fact"
 

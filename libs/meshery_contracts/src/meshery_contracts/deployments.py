@@ -240,6 +240,12 @@ CANCEL_RUN = Endpoint(
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     summary="Stop a run; what it has applied stays.",
 )
-RUN_STARTED = Topic("meshery.evt.designs.v1.{organization_id}.run_started.{id}", RunFact)
-RUN_PROGRESSED = Topic("meshery.evt.designs.v1.{organization_id}.run_progressed.{id}", RunFact)
-RUN_FINISHED = Topic("meshery.evt.designs.v1.{organization_id}.run_finished.{id}", RunFact)
+RUN_STARTED = Topic(
+    "meshery.evt.designs.v1.{organization_id}.run_started.{id}", RunFact, "A run was started."
+)
+RUN_PROGRESSED = Topic(
+    "meshery.evt.designs.v1.{organization_id}.run_progressed.{id}", RunFact, "A run got on."
+)
+RUN_FINISHED = Topic(
+    "meshery.evt.designs.v1.{organization_id}.run_finished.{id}", RunFact, "A run ended, however it did."
+)

@@ -118,9 +118,12 @@ class Topic(Generic[EventT]):
 
     subject: str
     event: type[EventT]
+    #: One line; without it what the event says of itself.
     summary: str = ""
 
     def __post_init__(self) -> None:
+        if not self.summary:
+            object.__setattr__(self, "summary", (self.event.__doc__ or "").strip().partition("\n")[0])
         if _TOPIC.fullmatch(self.subject) is None:
             raise ValueError(
                 f"{self.subject!r} is no topic: write "

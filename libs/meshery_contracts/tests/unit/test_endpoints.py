@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from meshery_contracts.designs import DesignSaved
 from meshery_contracts.endpoints import Endpoint, Topic, contract_of, public, services_only
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Fact, Message, Nothing
@@ -95,3 +96,9 @@ def test_a_contract_is_read_in_the_order_of_its_subjects() -> None:
     endpoints, topics = contract_of(Contract)
     assert endpoints == [Contract.A, Contract.B]
     assert topics == [Contract.T]
+
+
+def test_a_topic_without_a_summary_says_what_its_event_says() -> None:
+    subject = "meshery.evt.designs.v1.{organization_id}.design_saved.{id}"
+    assert Topic(subject, DesignSaved).summary == "A design was created or got a new version."
+    assert Topic(subject, DesignSaved, "Saved.").summary == "Saved."
