@@ -23,7 +23,6 @@ from pydantic import SecretStr
 
 from meshery_common.database import EVERY_ORGANIZATION, Database, DatabaseSettings
 from meshery_contracts.discovery import Resync, Unwatch, Watch, WatchReport, WatchStatus
-from meshery_embedded.cluster import Cluster
 from meshery_inventory import app as inventory
 from meshery_inventory.settings import InventorySettings
 from meshery_kube.addresses import AddressPolicy
@@ -180,10 +179,10 @@ def _text(labels: Any) -> str:
 
 @pytest.fixture
 async def world(
-    nats: NATSForTests, database_for: DatabaseFactory, sandbox: ClusterForTests
+    nats: NATSForTests, database_for: DatabaseFactory, sandbox_cluster: ClusterForTests
 ) -> AsyncIterator[World]:
     database = await database_for("inventory", MIGRATIONS)
-    context = uploaded_kubeconfig(sandbox.kubeconfig, UploadPolicy()).context(None)
+    context = uploaded_kubeconfig(sandbox_cluster.kubeconfig, UploadPolicy()).context(None)
     namespace = f"discovery-{uuid4().hex[:8]}"
     async with (
         Client(context, ClientSettings(rate=1000, burst=1000), AddressPolicy(allow_loopback=True)) as kube,
@@ -191,7 +190,7 @@ async def world(
     ):
         made = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
         await kube.objects.create(NAMESPACE, made)
-        one = World(kube, nats, database, db, sandbox.kubeconfig, namespace)
+        one = World(kube, nats, database, db, sandbox_cluster.kubeconfig, namespace)
         try:
             yield one
         finally:
@@ -343,12 +342,12 @@ async def test_the_tables_were_dropped(world: World) -> None:
     await world.converge()
 
 
-async def test_the_api_server_was_away(world: World, sandbox: ClusterForTests) -> None:
+async def test_the_api_server_was_away(world: World, sandbox_cluster: ClusterForTests) -> None:
     await world.start_inventory()
     await world.start_agent()
     await world.apply("kept")
     await world.converge()
-    await sandbox.do(Cluster.restart_api_server)
+    await sandbox_cluster.restart_api_server()
     await world.apply("new")
     await world.delete("kept")
     await world.converge(60)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from meshery_common.bus import Bus
 from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
+from meshery_contracts.keys import Key, bits_of
 from meshery_contracts.messages import Message
 from meshery_testkit.nats import People
 
@@ -27,6 +28,11 @@ class Client:
         """The reply. Raises the problem that the service answered with; `key` makes a repeat of a command."""
         assertion = self.people.assertion(self.caller)
         return await self.bus.request(endpoint, request, assertion=assertion, idempotency_key=key)
+
+    def holding(self, *keys: Key) -> Client:
+        """The same person with more keys."""
+        bits = self.caller.key_bits | bits_of(keys)
+        return replace(self, caller=self.caller.model_copy(update={"key_bits": bits}))
 
     def stranger(self, **claims: Any) -> Client:
         """Somebody else, of another organisation unless `claims` say so."""

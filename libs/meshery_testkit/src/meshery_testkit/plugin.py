@@ -35,16 +35,9 @@ __all__ = [
     "nats",
     "people",
     "postgres_server",
-    "sandbox",
     "sandbox_cluster",
     "stubs",
 ]
-
-
-@pytest.fixture
-def sandbox(sandbox_cluster: cluster.ClusterForTests) -> cluster.ClusterForTests:
-    """Another name of `sandbox_cluster`."""
-    return sandbox_cluster
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

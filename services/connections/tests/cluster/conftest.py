@@ -22,7 +22,11 @@ def caller(people: People) -> Caller:
 
 
 @pytest.fixture
-async def connection_id(ask: Callable[..., Awaitable[Any]], caller: Caller, sandbox: ClusterForTests) -> UUID:
+async def connection_id(
+    ask: Callable[..., Awaitable[Any]], caller: Caller, sandbox_cluster: ClusterForTests
+) -> UUID:
     """The sandbox, connected."""
-    reply = await ask(contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox.kubeconfig), caller)
+    reply = await ask(
+        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), caller
+    )
     return UUID(reply.connected_contexts[0].connection_id)

@@ -15,7 +15,6 @@ from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
-from meshery_embedded.cluster import Cluster
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.nats import People
 
@@ -24,9 +23,11 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
-    ask: Ask, caller: Caller, sandbox: ClusterForTests, connection_id: UUID, database: Database
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, connection_id: UUID, database: Database
 ) -> None:
-    reply = await ask(contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox.kubeconfig), caller)
+    reply = await ask(
+        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), caller
+    )
     assert [one.connection_id for one in reply.connected_contexts] == [str(connection_id)]
     context = await ask(contract.GET_CONTEXT, ConnectionId(connection_id=connection_id), caller)
     assert context.id == str(connection_id)
@@ -47,9 +48,9 @@ async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
 
 
 async def test_two_ways_into_one_cluster_are_one_connection(
-    ask: Ask, caller: Caller, people: People, sandbox: ClusterForTests
+    ask: Ask, caller: Caller, people: People, sandbox_cluster: ClusterForTests
 ) -> None:
-    document = yaml.safe_load(sandbox.kubeconfig)
+    document = yaml.safe_load(sandbox_cluster.kubeconfig)
     document["contexts"].append({"name": "second", "context": dict(document["contexts"][0]["context"])})
     request = RegisterKubeconfig(kubeconfig=yaml.safe_dump(document))
     reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
@@ -58,7 +59,9 @@ async def test_two_ways_into_one_cluster_are_one_connection(
     assert reply.refused[0].problem.code == "cluster_connected"
     # Somebody else's upload of the same cluster does not touch what is not his.
     other = people.caller(organization_id=caller.organization_id)
-    theirs = await ask(contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox.kubeconfig), other)
+    theirs = await ask(
+        contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), other
+    )
     assert theirs.connected_contexts[0].connection_id != reply.connected_contexts[0].connection_id
 
 
@@ -76,7 +79,7 @@ async def test_a_connection_goes_through_its_states(ask: Ask, caller: Caller, co
 
 
 async def test_an_unreachable_cluster_stays_connected_and_says_so(
-    ask: Ask, caller: Caller, sandbox: ClusterForTests, connection_id: UUID
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, connection_id: UUID
 ) -> None:
     async def until(reachable: bool) -> dict[str, Any]:
         while True:
@@ -88,11 +91,11 @@ async def test_an_unreachable_cluster_stays_connected_and_says_so(
             await asyncio.sleep(0.1)
 
     assert (await until(True))["status"] == "answers"
-    await sandbox.do(Cluster.kill_api_server)
+    await sandbox_cluster.kill_api_server()
     try:
         assert (await until(False))["status"] in ("unreachable", "timeout")
     finally:
-        await sandbox.do(Cluster.start_api_server)
+        await sandbox_cluster.start_api_server()
     assert (await until(True))["status"] == "answers"
 
 

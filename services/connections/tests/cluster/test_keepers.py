@@ -20,7 +20,6 @@ from meshery_contracts import clusters, discovery
 from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, SetStatus
-from meshery_embedded.cluster import Cluster
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
@@ -115,10 +114,10 @@ async def test_disconnecting_ends_the_watch_and_the_process(
 
 
 async def test_a_restarted_api_server_is_waited_for(
-    ask: Ask, caller: Caller, connection_id: UUID, sandbox: ClusterForTests
+    ask: Ask, caller: Caller, connection_id: UUID, sandbox_cluster: ClusterForTests
 ) -> None:
     await seen(ask, caller, connection_id, "meshsync", "synced")
-    await sandbox.do(Cluster.restart_api_server)
+    await sandbox_cluster.restart_api_server()
     name = f"after-{uuid4().hex[:8]}"
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}}
     request = clusters.ApplyObjects(connection_id=connection_id, objects=[manifest])

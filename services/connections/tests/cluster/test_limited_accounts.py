@@ -27,10 +27,10 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
-async def token(sandbox: ClusterForTests, tmp_path: Path) -> str:
+async def token(sandbox_cluster: ClusterForTests, tmp_path: Path) -> str:
     """A token of a new service account without any role."""
     file = tmp_path / "admin"
-    file.write_text(sandbox.kubeconfig)
+    file.write_text(sandbox_cluster.kubeconfig)
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     name = f"limited-{uuid4().hex[:8]}"
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}
@@ -53,12 +53,12 @@ def with_token(kubeconfig: str, token: str) -> str:
 async def test_it_connects_does_what_it_may_and_leaks_nothing(
     ask: Ask,
     caller: Caller,
-    sandbox: ClusterForTests,
+    sandbox_cluster: ClusterForTests,
     token: str,
     database: Database,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    request = RegisterKubeconfig(kubeconfig=with_token(sandbox.kubeconfig, token))
+    request = RegisterKubeconfig(kubeconfig=with_token(sandbox_cluster.kubeconfig, token))
     replies = [await ask(contract.REGISTER_KUBECONFIG, request, caller)]
     connection_id = UUID(replies[0].connected_contexts[0].connection_id)
     replies.append(await ask(contract.GET, ConnectionId(connection_id=connection_id), caller))
@@ -92,9 +92,11 @@ async def test_it_connects_does_what_it_may_and_leaks_nothing(
 
 
 async def test_a_bad_token_is_errored_with_the_reason(
-    ask: Ask, caller: Caller, sandbox: ClusterForTests
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests
 ) -> None:
-    request = RegisterKubeconfig(kubeconfig=with_token(sandbox.kubeconfig, "not-a-token-of-this-cluster"))
+    request = RegisterKubeconfig(
+        kubeconfig=with_token(sandbox_cluster.kubeconfig, "not-a-token-of-this-cluster")
+    )
     reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
     assert [one.name for one in reply.errored_contexts] == ["sandbox"]
     assert reply.refused[0].problem.code == "cluster_unauthorized"

@@ -37,10 +37,10 @@ def own_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def settings(
-    settings: ConnectionsSettings, caller: Caller, sandbox: ClusterForTests, own_file: Path
+    settings: ConnectionsSettings, caller: Caller, sandbox_cluster: ClusterForTests, own_file: Path
 ) -> ConnectionsSettings:
     """A laptop whose kubeconfig has one context with an exec plug-in and one for a cluster that is away."""
-    write(own_file, sandbox)
+    write(own_file, sandbox_cluster)
     return settings.model_copy(
         update={
             "own_kubeconfig": (own_file,),
@@ -51,10 +51,10 @@ def settings(
     )
 
 
-def write(file: Path, sandbox: ClusterForTests, *, away: bool = True) -> dict[str, Any]:
+def write(file: Path, sandbox_cluster: ClusterForTests, *, away: bool = True) -> dict[str, Any]:
     """Write the machine's kubeconfig: the sandbox's credential comes from a plug-in, its CA from a file."""
     file.parent.mkdir(exist_ok=True)
-    document: dict[str, Any] = yaml.safe_load(sandbox.kubeconfig)
+    document: dict[str, Any] = yaml.safe_load(sandbox_cluster.kubeconfig)
     cluster, user = document["clusters"][0]["cluster"], document["users"][0]["user"]
     (file.parent / "ca.pem").write_bytes(base64.b64decode(cluster.pop("certificate-authority-data")))
     cluster["certificate-authority"] = "ca.pem"
@@ -111,25 +111,25 @@ async def test_contexts_are_offered_and_connect_at_their_owners_consent(
 
 
 async def test_a_context_that_leaves_the_file_is_not_found_and_comes_back(
-    ask: Ask, caller: Caller, sandbox: ClusterForTests, own_file: Path
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, own_file: Path
 ) -> None:
     await until(ask, caller, sandbox="discovered", away="discovered")
-    write(own_file, sandbox, away=False)
+    write(own_file, sandbox_cluster, away=False)
     await until(ask, caller, sandbox="discovered", away="not found")
-    write(own_file, sandbox)
+    write(own_file, sandbox_cluster)
     back = await until(ask, caller, sandbox="discovered", away="discovered")
     await ask(contract.DELETE, ConnectionId(connection_id=back["away"].id), caller)
     (own_file.parent / "ca.pem").touch()
-    write(own_file, sandbox)
+    write(own_file, sandbox_cluster)
     # What its owner deleted is not offered again.
     await asyncio.sleep(0.5)
     await until(ask, caller, sandbox="discovered")
 
 
 async def test_the_same_file_uploaded_is_refused_with_the_way_out(
-    ask: Ask, caller: Caller, sandbox: ClusterForTests, own_file: Path
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, own_file: Path
 ) -> None:
-    text = yaml.safe_dump(write(own_file, sandbox))
+    text = yaml.safe_dump(write(own_file, sandbox_cluster))
     request = RegisterKubeconfig(kubeconfig=text, contexts=["sandbox"])
     reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
     assert not reply.connected_contexts
