@@ -72,7 +72,7 @@ async def test_a_clone_outlives_its_original_and_keeps_what_was_imported(
 
 
 async def test_what_others_published_is_cloned_and_counted_there(client: Client) -> None:
-    original = await an_original(client, visibility=Visibility.PUBLISHED)
+    original = await an_original(client.holding(Key.PUBLISH_DESIGN), visibility=Visibility.PUBLISHED)
     stranger = client.stranger()
     clone = await stranger.ask(designs.CLONE, CloneDesign(design_id=original.id, name="mine"))
     assert clone.organization_id == stranger.caller.organization_id
@@ -98,7 +98,7 @@ async def test_cloning_has_a_key_of_its_own(client: Client) -> None:
 
 
 async def test_a_repeat_clones_and_tells_once(client: Client, database: Database) -> None:
-    original = await an_original(client, visibility=Visibility.PUBLISHED)
+    original = await an_original(client.holding(Key.PUBLISH_DESIGN), visibility=Visibility.PUBLISHED)
     for somebody in (client, client.stranger()):
         request = CloneDesign(design_id=original.id, name="mine")
         first = await somebody.ask(designs.CLONE, request, key="once")

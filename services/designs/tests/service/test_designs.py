@@ -206,8 +206,26 @@ async def test_another_organisation_finds_nothing(client: Client) -> None:
     assert (await stranger.ask(designs.LIST, ListDesigns())).total_count == 0
 
 
+async def test_publishing_has_keys_of_its_own(client: Client) -> None:
+    with pytest.raises(Forbidden):
+        await created(client, "a", visibility=Visibility.PUBLISHED)
+    design = await created(client, "a")
+    publish = UpdateDesign(design_id=design.id, visibility=Visibility.PUBLISHED)
+    with pytest.raises(Forbidden):
+        await client.ask(designs.UPDATE, publish)
+    published = await client.holding(Key.PUBLISH_DESIGN).ask(designs.UPDATE, publish)
+    assert published.visibility is Visibility.PUBLISHED
+    # Still published: saved by whoever may edit it.
+    await client.ask(designs.UPDATE, UpdateDesign(design_id=design.id, name="b"))
+    withdraw = UpdateDesign(design_id=design.id, visibility=Visibility.PRIVATE)
+    with pytest.raises(Forbidden):
+        await client.ask(designs.UPDATE, withdraw)
+    withdrawn = await client.holding(Key.UNPUBLISH_DESIGN).ask(designs.UPDATE, withdraw)
+    assert withdrawn.visibility is Visibility.PRIVATE
+
+
 async def test_a_published_design_is_read_everywhere_and_changed_nowhere_else(client: Client) -> None:
-    design = await created(client, "a", visibility=Visibility.PUBLISHED)
+    design = await created(client.holding(Key.PUBLISH_DESIGN), "a", visibility=Visibility.PUBLISHED)
     stranger = client.stranger()
     assert (
         await stranger.ask(designs.GET, GetDesign(design_id=design.id))

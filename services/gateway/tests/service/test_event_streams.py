@@ -55,8 +55,8 @@ class Stream:
         return lines
 
     async def event(self) -> dict[str, Any]:
-        """The next event, with its frame checked."""
-        while (lines := await self.frame()) == [": keep-alive"]:
+        """The next event, with its frame checked; comments are passed over."""
+        while (lines := await self.frame())[0].startswith(":"):
             pass
         name, data = lines
         event: dict[str, Any] = orjson.loads(data.removeprefix("data: "))

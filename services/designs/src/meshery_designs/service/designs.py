@@ -42,6 +42,7 @@ from meshery_contracts.designs import (
     Visibility,
 )
 from meshery_contracts.errors import Conflict, Invalid
+from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
 from meshery_designs.clients import RegistryClient
 from meshery_designs.domain import design_files, manifests, validation
@@ -88,6 +89,7 @@ class DesignsService:
 
     async def create(self, request: CreateDesign, caller: Caller) -> Design:
         """Save a new design from a design file, or an empty one."""
+        _require_publishing(Visibility.PRIVATE, request.visibility, caller)
         design_id = uuid4()
         document = await self._document(request.file) if request.file else {}
         file = design_files.checked(document, design_id=design_id, name=request.name, version=1, new_id=uuid4)
@@ -112,6 +114,7 @@ class DesignsService:
         async with self._db.command(caller.organization_id) as tx:
             current = await self._store.get(tx, request.design_id, caller)
             await self._store.require_edit(tx, current.id, caller)
+            _require_publishing(current.visibility, request.visibility, caller)
             base_version = request.base_version or current.version
             file = design_files.checked(
                 _edited(current, document, request.changes),
@@ -289,6 +292,16 @@ class DesignsService:
     async def _announce_saved(self, tx: Transaction, design: Design, caller: Caller, action: str) -> None:
         fact = facts.design_saved(design, caller, action, self._clock())
         await outbox.add(tx, contract.SAVED, fact, subject_id=design.id)
+
+
+def _require_publishing(before: Visibility, after: Visibility | None, caller: Caller) -> None:
+    """Raise Forbidden unless the caller may show a design beyond the organisation, or take it back."""
+    if after is None or after is before:
+        return
+    if after is Visibility.PUBLISHED:
+        caller.require(Key.PUBLISH_DESIGN)
+    elif before is Visibility.PUBLISHED:
+        caller.require(Key.UNPUBLISH_DESIGN)
 
 
 def _edited(current: Design, document: Any, changes: ComponentChanges | None) -> Any:

@@ -62,6 +62,8 @@ class EventStreams:
         ):
             response = web.StreamResponse(headers=_HEADERS)
             await response.prepare(call.request)
+            # Something at once: a client, or a person at a shell, sees that it is connected.
+            await response.write(b": following\n\n")
 
             async def end_when_revoked() -> None:
                 problem = await session.revoked()
