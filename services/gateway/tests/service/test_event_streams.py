@@ -80,6 +80,7 @@ async def test_events_come_as_unnamed_frames_with_their_ids(
         assert headers["Cache-Control"] == "no-cache"
         assert headers["X-Accel-Buffering"] == "no"
         assert "Content-Encoding" not in headers
+        assert await stream.frame() == [": following"]
         assert await stream.frame() == [": keep-alive"]
         # Whoever has seen the headers misses nothing that comes after.
         mine, others = an_event(person), an_event(person, user_id=uuid4())
@@ -117,6 +118,7 @@ async def test_an_id_that_is_gone_or_none_replays_what_is_newer(
     await stubs.answer(events.LIST, events.EventPage(events=[newer, older]))
     async with streaming(http, **{"Last-Event-ID": str(gone)}) as stream:
         assert (await stream.event())["id"] == str(newer.id)
+        assert await stream.frame() == [": following"]
         assert await stream.frame() == [": keep-alive"]
     async with streaming(http, **{"Last-Event-ID": "nonsense"}) as stream:
         assert await stream.frame() == [": keep-alive"]
