@@ -97,6 +97,10 @@ async def test_what_was_saved_is_found_after_each_kind_of_end(
     assert stat.S_IMODE((running.home / "logs" / "meshery.log").stat().st_mode) == 0o600
     for key in (running.home / "keys").iterdir():
         assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    # The terminal is closed.
+    running.signal(signal.SIGHUP)
+    assert await running.ended(timeout_seconds=20) == 0
+    assert running.processes() == {}
     assert_clean(running)
 
 

@@ -127,8 +127,9 @@ async def test_what_discovery_and_deploying_need_is_there(tmp_path: Path) -> Non
 
 
 async def test_pods_have_logs(tmp_path: Path) -> None:
-    async with cluster(data=tmp_path / "a", nodes=1) as running, _client(running, tmp_path) as session:
-        (tmp_path / "a" / "pods.log").write_text("2026-01-01T00:00:00Z stdout F hello\n")
+    folder = tmp_path / "José's: data"
+    async with cluster(data=folder, nodes=1) as running, _client(running, tmp_path) as session:
+        (folder / "pods.log").write_text("2026-01-01T00:00:00Z stdout F hello\n")
         url = "/apis/apps/v1/namespaces/default/deployments"
         await session.post(url, json=_deployment("web", replicas=1))
         await _pods_until(session, "web", "Running", 1)

@@ -38,6 +38,14 @@ async def test_starts_on_any_port_with_jetstream_and_our_payload_limit(tmp_path:
     assert not server.process.running
 
 
+async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    async with (
+        nats_server(data=tmp_path / "José's \"new\" data", config="", port=0, monitor_port=0) as server,
+        _client(server.url) as client,
+    ):
+        await client.jetstream().account_info()
+
+
 async def test_a_taken_port_gives_the_next_free_one(tmp_path: Path) -> None:
     wished = free_port()
     async with (

