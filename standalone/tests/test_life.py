@@ -144,6 +144,19 @@ async def test_when_only_the_first_process_is_killed_nothing_stays(
     await again.until_gone()
 
 
+async def test_a_home_that_only_its_owner_may_enter(installations: Installations) -> None:
+    """As root's is; PostgreSQL runs under another account then."""
+    running = await installations(own_mode=0o700)
+    await running.ready()
+    await save(running, "one")
+    running.press_ctrl_c()
+    assert await running.ended() == 0
+    assert stat.S_IMODE(running.home.parent.stat().st_mode) == 0o700
+    again = await installations(own_mode=0o700)
+    await again.ready()
+    assert await names(again) == {"one"}
+
+
 async def test_a_taken_port(installations: Installations, taken: int) -> None:
     running = await installations(MESHERY_PORT=str(taken))
     assert await running.ended() == 1

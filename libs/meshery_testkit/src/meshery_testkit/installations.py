@@ -144,7 +144,9 @@ def processes_of(folder: Path) -> dict[int, str]:
 class Installations(Protocol):
     """Starts the product; see the fixture `installations`."""
 
-    def __call__(self, *, account: int | None = None, **environment: str) -> Awaitable[Installation]: ...
+    def __call__(
+        self, *, account: int | None = None, own_mode: int = 0o711, **environment: str
+    ) -> Awaitable[Installation]: ...
 
 
 @pytest.fixture
@@ -152,14 +154,18 @@ async def installations() -> AsyncIterator[Installations]:
     """`await installations(MESHERY_SEPARATE="true")`: the product, started; always with the same data in this test.
 
     Free ports, no sandbox and no kubeconfig unless the environment says otherwise. `account` is whom it runs as;
-    only root can choose, and the data become that account's. Nothing outlives the test.
+    only root can choose, and the data become that account's. `own_mode` is the mode of the person's home. Nothing
+    outlives the test.
     """
     with data_folder() as data:
         folder = data.parent
         async with asyncio.TaskGroup() as group:
             started: list[Installation] = []
 
-            async def start(*, account: int | None = None, **environment: str) -> Installation:
+            async def start(
+                *, account: int | None = None, own_mode: int = 0o711, **environment: str
+            ) -> Installation:
+                folder.chmod(own_mode)
                 if account is not None:
                     os.chown(folder, account, account)
                 process = await asyncio.create_subprocess_exec(
