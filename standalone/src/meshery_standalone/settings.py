@@ -53,7 +53,9 @@ class StandaloneSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least level in the log file."
     )
-    otlp_endpoint: str = Field(default="", description="Base URL of an OTLP/HTTP collector for traces, logs and metrics.")
+    otlp_endpoint: str = Field(
+        default="", description="Base URL of an OTLP/HTTP collector for traces, logs and metrics."
+    )
 
     @field_validator("home", mode="before")
     @classmethod
