@@ -91,7 +91,7 @@ class Transport:
             call.bus,
             self._live,
             session,
-            idempotency_key=call.request.headers.get("Idempotency-Key", ""),
+            idempotency_key=call.idempotency_key,
         )
         return call.answer(await self._executor.run(prepared, context))
 

@@ -61,13 +61,18 @@ class Call:
 
     # --- asking services ----------------------------------------------------------------------------------
 
-    async def ask(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT) -> ReplyT:
-        """Ask a service and read its reply."""
+    async def ask(
+        self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, step: object = ""
+    ) -> ReplyT:
+        """Ask a service and read its reply.
+
+        `step` tells the commands of one request apart, the same way in a repeat: a key is good for one command.
+        """
         return await self.bus.request(
             endpoint,
             request,
             assertion=(await self.session()).assertion,
-            idempotency_key=self._idempotency_key(),
+            idempotency_key=self._key_of(step),
         )
 
     async def pass_on(
@@ -78,12 +83,18 @@ class Call:
             endpoint,
             request.model_dump_json(exclude_unset=True).encode(),
             assertion=(await self.session()).assertion,
-            idempotency_key=self._idempotency_key(),
+            idempotency_key=self.idempotency_key,
         )
         return self.answer_bytes(body, status=status)
 
-    def _idempotency_key(self) -> str:
+    @property
+    def idempotency_key(self) -> str:
+        """The client's own name for this command; empty when it gave none. Raises Invalid."""
         return printable("Idempotency-Key", self.request.headers.get("Idempotency-Key", ""))
+
+    def _key_of(self, step: object) -> str:
+        key = self.idempotency_key
+        return f"{key}.{step}" if key and step != "" else key
 
     # --- answering ----------------------------------------------------------------------------------------
 

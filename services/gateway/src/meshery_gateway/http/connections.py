@@ -118,7 +118,7 @@ async def set_statuses(call: Call) -> web.StreamResponse:
     changed = []
     for connection_id, status in (await call.body()).items():
         request = message_from(SetStatus, {"connection_id": connection_id, "status": status})
-        changed.append(await call.ask(contract.SET_STATUS, request))
+        changed.append(await call.ask(contract.SET_STATUS, request, step=request.connection_id))
     return call.answer({"connections": [one.model_dump(mode="json") for one in changed]}, status=202)
 
 

@@ -102,14 +102,14 @@ async def _design_to_deploy(call: Call) -> Design:
     if not design_id:
         if not file:
             raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
-        return await call.ask(designs.CREATE, message_from(CreateDesign, {"file": file}))
+        return await call.ask(designs.CREATE, message_from(CreateDesign, {"file": file}), step="save")
     stored = await call.ask(designs.GET, message_from(GetDesign, {"design_id": design_id}))
     if not file or same_file(file, stored.pattern_file):
         return stored
     request = message_from(
         UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
     )
-    return await call.ask(designs.UPDATE, request)
+    return await call.ask(designs.UPDATE, request, step="save")
 
 
 async def _finished(call: Call, run: Run) -> Run:

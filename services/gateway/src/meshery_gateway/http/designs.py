@@ -144,7 +144,7 @@ async def delete_designs(call: Call) -> web.StreamResponse:
     deleted: list[Design] = []
     for one in wanted:
         request = message_from(DesignId, {"design_id": one.get("id") if isinstance(one, dict) else one})
-        deleted.append(await call.ask(contract.DELETE, request))
+        deleted.append(await call.ask(contract.DELETE, request, step=request.design_id))
     return call.answer({"patterns": [{"id": str(one.id), "name": one.name} for one in deleted]})
 
 
