@@ -40,7 +40,7 @@ async def test_starts_on_any_port_with_jetstream_and_our_payload_limit(tmp_path:
 
 async def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
     async with (
-        nats_server(data=tmp_path / "José's \"new\" data", config="", port=0, monitor_port=0) as server,
+        nats_server(data=tmp_path / 'José\'s "new" data', config="", port=0, monitor_port=0) as server,
         _client(server.url) as client,
     ):
         await client.jetstream().account_info()
