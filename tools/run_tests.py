@@ -11,6 +11,8 @@ from workspace import ROOT, members
 
 #: What spans members.
 SHARED = "tests"
+#: Ends with the slowest tests, so that one that grows is seen before it hurts.
+SLOWEST = ("--durations=10", "--durations-min=5")
 
 
 def targets(member: str, test: str, root: Path = ROOT) -> list[str]:
@@ -44,7 +46,8 @@ def main() -> int:
     chosen = targets(options.member, options.test)
     # A test that is named is run, long or not.
     marked = ["-m", "long" if options.long else "not long"] if options.long or not options.test else []
-    command = [sys.executable, "-m", "pytest", *marked, *chosen]
+    print(f"tests: {', '.join(chosen)}", flush=True)
+    command = [sys.executable, "-m", "pytest", *SLOWEST, *marked, *chosen]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
