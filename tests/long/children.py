@@ -70,6 +70,13 @@ def paused(pids: Iterable[int]) -> Iterator[None]:
         _send(stopped, signal.SIGCONT)
 
 
+def kill_by_command(mark: str, words: str, number: signal.Signals) -> int:
+    """Signal the marked processes whose command has these words; how many they were."""
+    chosen = [one.pid for one in with_mark(mark) if words in one.command]
+    _send(chosen, number)
+    return len(chosen)
+
+
 def resident_megabytes(pid: int) -> float:
     """Memory of a process; 0 when it has ended."""
     with suppress(OSError):

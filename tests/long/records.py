@@ -37,6 +37,11 @@ class Records:
         """The rows of a statement."""
         return [dict(one) for one in await self._connection.fetch(statement, *values)]
 
+    async def has(self, table: str) -> bool:
+        """Whether there is such a table."""
+        [row] = await self.rows("select to_regclass($1) is not null as there", table)
+        return bool(row["there"])
+
     async def waiting_facts(self) -> dict[str, int]:
         """Facts that are not published yet, by service; none when all are."""
         counts = {}
