@@ -113,9 +113,9 @@ def reset(request: web.BaseRequest) -> None:
     transport = request.transport
     if transport is None:
         return
-    with suppress(OSError):
-        # No waiting for the other side: the kernel sends RST.
-        transport.get_extra_info("socket").setsockopt(
-            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
-        )
+    connection = transport.get_extra_info("socket")
+    if connection is not None:  # it is None once the other side has gone
+        with suppress(OSError):
+            # No waiting for the other side: the kernel sends RST.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
