@@ -22,7 +22,7 @@ from tests.system.waiting import until
 from meshery_embedded.ports import free_port
 from meshery_testkit.cluster import ClusterForTests
 
-_START_SECONDS = 60.0
+_START_SECONDS = 180.0
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Reader:
 
 
 @pytest.mark.cluster
-@pytest.mark.timeout(300, func_only=True)
+@pytest.mark.timeout(400, func_only=True)
 async def test_the_guides_do_what_they_say(sandbox_cluster: ClusterForTests, tmp_path: Path) -> None:
     del sandbox_cluster  # only so that Kubernetes is built: the installation brings a sandbox of its own
     port = free_port()

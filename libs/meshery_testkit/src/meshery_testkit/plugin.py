@@ -1,5 +1,6 @@
 """What pytest loads: every fixture of the kit, and the marks that follow from using them."""
 
+import hypothesis
 import pytest
 
 from meshery_testkit import cluster
@@ -38,6 +39,13 @@ __all__ = [
     "sandbox_cluster",
     "stubs",
 ]
+
+
+# How fast an example is says something about the machine, not about the code.
+hypothesis.settings.register_profile(
+    "meshery", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("meshery")
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
