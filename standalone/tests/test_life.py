@@ -179,6 +179,31 @@ async def test_a_folder_in_use_and_taken_ports_of_nats(installations: Installati
         assert reply.status == 200
 
 
+@pytest.mark.long
+async def test_separate_services_end_in_order_while_their_servers_are_away(
+    installations: Installations,
+) -> None:
+    running = await installations(MESHERY_SEPARATE="true")
+    await running.ready()
+    await save(running, "one")
+    # Whoever would bring the servers back is stopped first.
+    running.signal(signal.SIGSTOP)
+    services = {}
+    for pid, command in running.processes().items():
+        if "postgres -D" in command or "nats-server" in command:
+            os.kill(pid, signal.SIGKILL)
+        elif "-m meshery_" in command and pid != running.pid:
+            services[pid] = command
+    assert len(services) >= 7
+    for pid in services:
+        os.kill(pid, signal.SIGTERM)
+    async with asyncio.timeout(10):
+        while services.keys() & running.processes().keys():
+            await asyncio.sleep(0.05)
+    for log in (running.home / "logs").glob("*.log"):
+        assert "Traceback" not in log.read_text(), log.name
+
+
 async def test_servers_that_die_come_back(installations: Installations) -> None:
     running = await installations()
     await running.ready()

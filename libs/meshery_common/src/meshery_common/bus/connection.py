@@ -45,6 +45,8 @@ PENDING_MESSAGES = 65_536
 PENDING_BYTES = 64 * 1024 * 1024
 #: Thrown away messages come in thousands: one line of log is enough for so many seconds.
 _SAY_SO_SECONDS = 10.0
+#: How long NATS may take to confirm that we stop listening.
+_FAREWELL_SECONDS = 3.0
 
 MessageCallback = Callable[[Msg], Awaitable[None]]
 
@@ -218,13 +220,16 @@ class Connection:
         """Take no more messages, let `finish` end what is in flight, then close."""
         self._closing = True
         for listening in self._listening:
-            if listening.current is not None:
+            # A server that is away sends nothing more, and each subscription would wait for its word.
+            if listening.current is not None and self._client.is_connected:
                 with contextlib.suppress(NATSError, OSError):
-                    await listening.current.drain()  # type: ignore[no-untyped-call]  # not annotated there
+                    async with asyncio.timeout(_FAREWELL_SECONDS):
+                        await listening.current.drain()  # type: ignore[no-untyped-call]  # not annotated there
         await finish()
-        with contextlib.suppress(NATSError, OSError):
+        # RuntimeError: nats-py writes what was pending to a transport that uvloop has closed.
+        with contextlib.suppress(NATSError, OSError, RuntimeError):
             if self._client.is_connected:
-                async with asyncio.timeout(3):
+                async with asyncio.timeout(_FAREWELL_SECONDS):
                     await self._client.drain()
             else:
                 await self._client.close()
