@@ -56,6 +56,8 @@ class Reader:
         code = block.code.replace("9081", str(self.port))
         if block.kind == "sh":
             guides.check(block, await self.shell.type(block, code))
+            if "k8sfile=@" in code:
+                await self._settled()
         elif block.kind == "python":
             (self.folder / "example.py").write_text(code)
             guides.check(block, await self.shell.type(block, f"{sys.executable} example.py"))
@@ -70,6 +72,22 @@ class Reader:
             assert block.kind == "sh third terminal", f"nobody knows how to run {block}"
             stream = await self.stack.enter_async_context(_output(code, self.folder, self.environment))
             self.beside.append((block, stream))
+
+    async def _settled(self) -> None:
+        """MeshSync and inventory agree for a while: a cluster that was given anew is read anew, and until that is
+        over a subscription tells `resync` where it would tell single changes. A reader is slower than this test."""
+        rest = Rest(self.http, f"http://127.0.0.1:{self.port}")
+        calm = 0
+
+        async def looks() -> int:
+            nonlocal calm
+            await asyncio.sleep(0.5)
+            found = (await rest.get("/api/integrations/connections"))["connections"]
+            states = {one["metadata"].get("meshsync", {}).get("status") for one in found}
+            calm = calm + 1 if states == {"synced"} else 0
+            return calm
+
+        await until("MeshSync has agreed for five seconds", looks, lambda count: count >= 10, seconds=60)
 
     async def look_beside(self) -> None:
         """What ran on has shown what was promised."""
