@@ -89,10 +89,11 @@ class Nemesis:
     async def _lane(self, blows: list[Blow]) -> None:
         for blow in blows:
             await asyncio.sleep(blow.after)
-            self.done.append(f"{time.monotonic() - self._started:5.1f} {blow}")
-            await self._deal(blow)
+            await self.strike(blow)
 
-    async def _deal(self, blow: Blow) -> None:
+    async def strike(self, blow: Blow) -> None:
+        """One blow, now; returns when what it took away is back, or about to be."""
+        self.done.append(f"{time.monotonic() - self._started:5.1f} {blow}")
         if blow.kind in self._more:
             await self._more[blow.kind](blow)
         elif blow.kind == "pause":

@@ -8,6 +8,7 @@ import asyncio
 import base64
 import random
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -92,9 +93,9 @@ async def test_a_deployment_is_finished_once(
                     fault_proxy.inject(Drop(done=True), verb="delete", skip=3, times=1)
                     fault_proxy.inject(Slow(0.5), verb="patch", times=None)
                     fault_proxy.inject(Slow(0.5), verb="delete", times=None)
-                    run = await _under_blows(
-                        nemesis, story.rest, method, design["id"], blows(seed + number, seconds)
-                    )
+                    middle = _in_the_middle(nemesis, fault_proxy, "delete" if number else "patch", seed)
+                    lanes = blows(seed + number, seconds)
+                    run = await _under_blows(nemesis, story.rest, method, design["id"], lanes, middle)
                     await fault_proxy.clear()
                     await all_answer(meshery)
                     await _is_finished_once(story, design["id"], run, runs=number + 1)
@@ -112,8 +113,33 @@ async def test_a_deployment_is_finished_once(
                 raise
 
 
+async def _in_the_middle(nemesis: Nemesis, proxy: FaultProxy, verb: str, seed: int) -> None:
+    """Kill after so many writes of the run each, so that every blow falls in the middle of it."""
+    chance = random.Random(f"middle {seed} {verb}")
+    begin = _writes(proxy, verb)
+    count = 0
+    for target in chance.sample(("designs", "designs", "designs", "connections", "nats"), 5):
+        count += chance.randint(2, 5)
+
+        async def reached(count: int = count) -> int:
+            return max(0, _writes(proxy, verb) - begin - count + 1)
+
+        await until(f"{count} writes have come by", reached, seconds=180, pause=0.02)
+        await nemesis.strike(Blow(0.0, "kill", target, 0.5))
+
+
+def _writes(proxy: FaultProxy, verb: str) -> int:
+    """How many objects were written so far, dry runs not counted; deletions may be sent for one object twice."""
+    return len([one for one in proxy.passed(verb=verb) if "dryRun" not in one.target.query])
+
+
 async def _under_blows(
-    nemesis: Nemesis, rest: Rest, method: str, design_id: str, lanes: tuple[list[Blow], list[Blow]]
+    nemesis: Nemesis,
+    rest: Rest,
+    method: str,
+    design_id: str,
+    lanes: tuple[list[Blow], list[Blow]],
+    middle: Awaitable[None],
 ) -> dict[str, Any]:
     """Ask for a run as a careful client does while blows fall; the run when it has finished."""
     key = str(uuid4())
@@ -132,8 +158,8 @@ async def _under_blows(
 
     async with asyncio.TaskGroup() as group:
         asking = group.create_task(finished())
-        dealing = group.create_task(nemesis.deal(*lanes))
-        await asyncio.wait([asking, dealing], return_when=asyncio.ALL_COMPLETED)
+        await middle
+        await nemesis.deal(*lanes)
     run: dict[str, Any] = asking.result()
     return run
 
