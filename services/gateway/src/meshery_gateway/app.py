@@ -37,8 +37,8 @@ SERVICE = "gateway"
 #: Routes that need nothing but a call; more exact paths come before those they would be taken for.
 PLAIN_ROUTES: tuple[Route, ...] = (
     *identity.ROUTES,
-    *deployments.ROUTES,
     *designs.ROUTES,
+    *deployments.ROUTES,
     *connections.ROUTES,
     *registry.ROUTES,
     *inventory.ROUTES,

@@ -213,6 +213,8 @@ def _no_url() -> Invalid:
 
 BIG_BODY_BYTES = 17 * 1024 * 1024
 ROUTES = (
+    # First, because paths with a variable part are tried one after the other, and this one is asked for most.
+    Route("GET", "/api/pattern/{id}", get_design, contract.GET, "A design", _TAG, ("version",)),
     Route(
         "GET",
         "/api/pattern",
@@ -255,7 +257,6 @@ ROUTES = (
         PAGE_QUERY,
     ),
     Route("GET", "/api/pattern/{id}/validate", validate_design, contract.VALIDATE, "Validate", _TAG),
-    Route("GET", "/api/pattern/{id}", get_design, contract.GET, "A design", _TAG, ("version",)),
     Route("DELETE", "/api/pattern/{id}", delete_design, contract.DELETE, "Delete a design", _TAG),
     *(
         Route(
