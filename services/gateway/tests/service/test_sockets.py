@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,10 +17,11 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerH
 from meshery_contracts import connections, deployments, designs, events, identity, inventory
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import DesignCloned, DesignDeleted, DesignSaved
-from meshery_contracts.errors import NotFound
+from meshery_contracts.errors import NotFound, Unavailable
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
 from meshery_contracts.messages import Severity
 from meshery_gateway.app import running
+from meshery_gateway.graphql import inventory as graphql_inventory
 from meshery_gateway.graphql import sockets
 from meshery_gateway.settings import GatewaySettings
 from meshery_testkit.nats import NATSForTests, People
@@ -367,14 +368,8 @@ async def test_a_run_from_where_it_stands_to_its_end(wire: Wire, stubs: Stubs, p
 
 
 async def test_objects_of_ones_own_clusters_alone(wire: Wire, stubs: Stubs, person: Caller) -> None:
-    mine = connections.Connection(
-        id=uuid4(), name="prod", kind="kubernetes", status=connections.ConnectionStatus.CONNECTED,
-        user_id=person.user_id, organization_id=person.organization_id, created_at=NOW, updated_at=NOW,
-    )  # fmt: skip
+    mine, pod = a_connection(person), a_pod()
     await stubs.answer(connections.LIST, connections.ConnectionPage(connections=[mine]))
-    pod = inventory.ResourceChange(
-        change=inventory.ChangeKind.ADDED, id="a", api_version="v1", kind="Pod", namespace="shop", name="web"
-    )
     node = pod.model_copy(update={"kind": "Node", "name": "n1"})
     await wire.init()
     query = """subscription { resourceChanges(kinds: ["Pod"]) {
@@ -392,6 +387,64 @@ async def test_objects_of_ones_own_clusters_alone(wire: Wire, stubs: Stubs, pers
     assert told["changes"] == [{"change": "ADDED", "kind": "Pod", "name": "web"}]
     assert (told["sequence"], told["resync"], told["connectionId"]) == (1, False, str(mine.id))
     assert (await wire.next())["resourceChanges"]["resync"] is True
+
+
+def a_connection(person: Caller) -> connections.Connection:
+    return connections.Connection(
+        id=uuid4(), name="prod", kind="kubernetes", status=connections.ConnectionStatus.CONNECTED,
+        user_id=person.user_id, organization_id=person.organization_id, created_at=NOW, updated_at=NOW,
+    )  # fmt: skip
+
+
+def a_pod() -> inventory.ResourceChange:
+    return inventory.ResourceChange(
+        change=inventory.ChangeKind.ADDED, id="a", api_version="v1", kind="Pod", namespace="shop", name="web"
+    )
+
+
+async def test_many_followers_ask_once_what_they_may_see(
+    http: ClientSession, stubs: Stubs, person: Caller
+) -> None:
+    mine = a_connection(person)
+    asked = await stubs.answer(connections.LIST, connections.ConnectionPage(connections=[mine]))
+    async with AsyncExitStack() as stack:
+        wires = [await stack.enter_async_context(wired(http)) for _ in range(20)]
+        for wire in wires:
+            await wire.init()
+            await wire.subscribe("subscription { resourceChanges { resync changes { name } } }")
+        event = inventory.ResourcesChanged(connection_id=mine.id, changes=[a_pod()])
+        await stubs.tell(inventory.CHANGED, event, person.organization_id, mine.id)
+        for wire in wires:
+            assert (await wire.next())["resourceChanges"]["changes"] == [{"name": "web"}]
+    # A session may be renewed in between.
+    assert len(asked) <= 2
+
+
+async def test_a_follower_whose_rights_cannot_be_asked_for_is_told_to_read_anew(
+    wire: Wire, stubs: Stubs, person: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = a_connection(person)
+    answers: list[connections.ConnectionPage | Exception] = [
+        Unavailable("busy", code="overloaded"),
+        connections.ConnectionPage(connections=[mine]),
+    ]
+
+    async def handle(_: connections.ListConnections, __: Caller) -> connections.ConnectionPage:
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    await (await stubs.bus("connections")).serve(connections.LIST, handle)
+    monkeypatch.setattr(graphql_inventory, "PAUSE_SECONDS", 0.05)
+    await wire.init()
+    await wire.subscribe("subscription { resourceChanges { sequence resync changes { name } } }")
+    event = inventory.ResourcesChanged(connection_id=mine.id, changes=[a_pod()])
+    await stubs.tell(inventory.CHANGED, event, person.organization_id, mine.id)
+    told = (await wire.next())["resourceChanges"]
+    assert told == {"sequence": 1, "resync": True, "changes": []}
+    await stubs.tell(inventory.CHANGED, event, person.organization_id, mine.id)
+    assert (await wire.next())["resourceChanges"]["changes"] == [{"name": "web"}]
 
 
 async def test_pages_of_meshery_come_at_once_and_on_change(wire: Wire, stubs: Stubs, person: Caller) -> None:

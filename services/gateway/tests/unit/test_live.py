@@ -59,7 +59,7 @@ def a_live_session(**values: Any) -> LiveSession:
 
 
 def a_live() -> Live:
-    return Live(Known())  # type: ignore[arg-type]
+    return Live(Known(), None)  # type: ignore[arg-type]
 
 
 def saved(version: int) -> Raw:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -10,8 +10,8 @@ from uuid import UUID
 import orjson
 from ariadne import ObjectType, QueryType, SubscriptionType
 
-from meshery_contracts import connections
 from meshery_contracts import inventory as contract
+from meshery_contracts.errors import DeadlineExceeded, Unavailable
 from meshery_contracts.inventory import (
     ListResources,
     ResourceChange,
@@ -22,7 +22,7 @@ from meshery_contracts.inventory import (
     Summary,
 )
 from meshery_contracts.keys import Key
-from meshery_gateway.graphql.context import Context, Info, page_of, wanted_fields
+from meshery_gateway.graphql.context import Info, page_of, wanted_fields
 from meshery_gateway.http.calls import message_from
 
 _query = QueryType()
@@ -30,8 +30,8 @@ _subscription = SubscriptionType()
 _page = ObjectType("ResourcePage")
 
 BINDABLES = (_query, _subscription, _page)
-#: A connection that is not known to be the caller's is looked for again at most this often, in seconds.
-_LOOK_AGAIN_SECONDS = 5.0
+#: Until a follower is told to read anew because nobody could say what he may see.
+PAUSE_SECONDS = 1.0
 
 
 @_query.field("resources")
@@ -109,35 +109,12 @@ def _pairs_of(rows: Any) -> Any:
     return {one["key"]: one.get("value", "") for one in rows if isinstance(one, dict) and "key" in one}
 
 
-class VisibleConnections:
-    """Which connections the follower may see: changes of others' clusters are none of his business."""
-
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._ids: set[UUID] = set()
-        self._read_at = float("-inf")
-        self._assertion = ""
-
-    async def has(self, connection_id: UUID) -> bool:
-        """Whether it is visible. Asks again after a renewal of the session, and for a stranger."""
-        stale = self._assertion != self._context.session.assertion
-        stranger = connection_id not in self._ids
-        if stale or (stranger and time.monotonic() - self._read_at > _LOOK_AGAIN_SECONDS):
-            self._assertion = self._context.session.assertion
-            self._read_at = time.monotonic()
-            request = connections.ListConnections(page_size=1000)
-            page = await self._context.ask(connections.LIST, request)
-            self._ids = {one.id for one in page.connections}
-        return connection_id in self._ids
-
-
 @_subscription.source("resourceChanges")
 async def follow_resources(
     _: object, info: Info, connection_ids: list[UUID], kinds: list[str], namespaces: list[str]
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Changes in the caller's clusters; an empty filter lets everything through."""
     context = info.context
-    visible = VisibleConnections(context)
     key = Key.VIEW_CLOUD_NATIVE_INFRASTRUCTURE
     with context.live.follow(context.session, key, contract.CHANGED) as following:
         sequence = 0
@@ -148,7 +125,15 @@ async def follow_resources(
                 if connection_ids and event.connection_id not in connection_ids:
                     continue
                 changes = [one for one in event.changes if _passes(one, kinds, namespaces)]
-                if not (changes or event.resync) or not await visible.has(event.connection_id):
+                if not (changes or event.resync):
+                    continue
+                try:
+                    if not await context.live.visible.has(context.session, event.connection_id):
+                        continue
+                except (Unavailable, DeadlineExceeded):
+                    # Nobody can say whether this may be told: the follower reads anew under his own rights.
+                    following.miss()
+                    await asyncio.sleep(PAUSE_SECONDS)
                     continue
                 told = {
                     "resync": event.resync,

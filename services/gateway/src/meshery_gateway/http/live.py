@@ -30,6 +30,7 @@ from meshery_contracts.messages import Message
 from meshery_contracts.wiring import WIRING
 from meshery_gateway.http.live_sessions import LiveSession
 from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.http.visibility import VisibleConnections
 
 log = structlog.get_logger()
 
@@ -163,8 +164,9 @@ class _Numbers:
 class Live:
     """The fan-out of one process."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, visible: VisibleConnections) -> None:
         self._sessions = sessions
+        self.visible = visible
         self._followers: dict[tuple[str, str, str], set[Following]] = {}
         self._numbers: OrderedDict[str, _Numbers] = OrderedDict()
         self._topics = {
@@ -179,7 +181,7 @@ class Live:
     @asynccontextmanager
     async def open(cls, bus: Bus, sessions: Sessions) -> AsyncIterator[Live]:
         """The fan-out, listening for the time of the block; at its end every stream is told to end."""
-        live = cls(sessions)
+        live = cls(sessions, VisibleConnections(bus))
         bus.when_missed(live.reconnected)
         for service in WIRING["gateway"].watches:
             for kind in ("evt", "live"):

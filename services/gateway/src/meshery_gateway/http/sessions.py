@@ -6,7 +6,6 @@ that is revoked is forgotten as soon as identity announces it.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from meshery_contracts import identity
 from meshery_contracts.caller import key_missing
 from meshery_contracts.errors import Invalid
 from meshery_contracts.keys import Key
+from meshery_gateway.http.asking import Asking
 from meshery_gateway.http.guards import from_loopback
 
 _KEPT = 10_000
@@ -53,7 +53,8 @@ class Sessions:
         self._bus = bus
         self._renew_seconds = renew_seconds
         self._known: OrderedDict[tuple[str, str, bool], Session] = OrderedDict()
-        self._asking: dict[tuple[str, str, bool], asyncio.Future[Session]] = {}
+        self._generation = 0
+        self._asking: Asking[tuple[str, str, bool], Session] = Asking()
 
     async def of(self, request: web.Request) -> Session:
         """The session of a request. Raises Unauthenticated, or Unavailable while identity is away."""
@@ -67,23 +68,13 @@ class Sessions:
         known = self._known.get(key)
         if known is not None and time.monotonic() < known.renew_at:
             return known
-        asking = self._asking.get(key)
-        if asking is not None:
-            return await asyncio.shield(asking)
-        future: asyncio.Future[Session] = asyncio.get_running_loop().create_future()
-        self._asking[key] = future
-        try:
-            session = await self._ask(token, provider, loopback)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                future.set_exception(error)
-                future.exception()  # seen: nobody else may be waiting
-            else:
-                future.cancel()
-            raise
-        finally:
-            del self._asking[key]
-        future.set_result(session)
+        return await self._asking.once(key, lambda: self._renewed(key))
+
+    async def _renewed(self, key: tuple[str, str, bool]) -> Session:
+        generation = self._generation
+        session = await self._ask(*key)
+        if generation != self._generation:
+            return session  # asked for before a right was taken away: good for this request only
         self._known[key] = session
         self._known.move_to_end(key)
         if len(self._known) > _KEPT:
@@ -92,6 +83,7 @@ class Sessions:
 
     def forget(self) -> None:
         """Ask identity anew about everybody: a right or a token was taken away."""
+        self._generation += 1
         self._known.clear()
 
     async def _ask(self, token: str, provider: str, loopback: bool) -> Session:
