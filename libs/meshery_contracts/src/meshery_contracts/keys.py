@@ -524,6 +524,25 @@ class Key(Enum):
     CREATE_KEYCHAIN = _key("ec292de6-b62d-421b-94bf-ec5983faa6ff", "Keychains", "Create Keychain", "OP")
     EDIT_KEYCHAIN = _key("163e807d-f508-49ca-9ba6-cc3badb22bb0", "Keychains", "Edit Keychain", "OP")
     DELETE_KEYCHAIN = _key("503a6b28-bd91-4dde-86ac-641567777515", "Keychains", "Delete Keychain", "OP")
+    # From here on: keys of our own, because nothing in Meshery guards these. Its clients do not know them.
+    IMPORT_MODELS = _key(
+        "2aecd880-3b4a-401e-a2c2-5474a4e3e318", "Registry", "Import models", "WOP", local=True
+    )
+    EXPORT_MODELS = _key(
+        "5d43de2a-c0aa-4278-86b6-0b118585a9cb", "Registry", "Export models", "UTWOP", local=True
+    )
+    MANAGE_REGISTRY = _key(
+        "b5d2d17a-0a92-4985-9e71-de96794bd407", "Registry", "Manage registry", "OP", local=True
+    )
+    REGISTER_DEFINITIONS = _key(
+        "8ee4f1cf-be72-44f4-b21e-3254048de467", "Registry", "Register definitions", "OP", local=True
+    )
+    APPROVE_DEFINITIONS = _key(
+        "38094267-f92a-4acb-b012-61758a47912b", "Registry", "Approve definitions", "OP", local=True
+    )
+    MANAGE_POLICIES = _key(
+        "f6eb41a0-09ed-44ce-9e34-565c15ccb0e8", "Registry", "Manage policies", "OP", local=True
+    )
 
     @property
     def id(self) -> UUID:
