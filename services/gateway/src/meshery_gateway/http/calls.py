@@ -79,13 +79,16 @@ class Call:
         self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, status: int = 200
     ) -> web.Response:
         """Ask a service and hand its reply on, unread, with an ETag."""
-        body = await self.bus.request_bytes(
+        return self.answer_bytes(await self.ask_bytes(endpoint, request), status=status)
+
+    async def ask_bytes(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT) -> bytes:
+        """Ask a service; its reply as it came."""
+        return await self.bus.request_bytes(
             endpoint,
             request.model_dump_json(exclude_unset=True).encode(),
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )
-        return self.answer_bytes(body, status=status)
 
     @property
     def idempotency_key(self) -> str:

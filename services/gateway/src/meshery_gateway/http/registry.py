@@ -1,87 +1,173 @@
-"""Models, components, relationships, categories and registrants, under both of Meshery's prefixes."""
+"""Reading the registry: models, components, relationships, policies, categories and registrants, under both prefixes.
+
+On a list `search` is a text to look for; on a route by name `search=true` lets the name match in part. Schemas are
+long: lists carry them only with `trim=false`, components by name carry them unless `trim=true`.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+import orjson
 from aiohttp import web
 
 from meshery_contracts import registry as contract
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.paging import PageRequest
-from meshery_contracts.registry import ListCategories, ListComponents, ListModels, ListRelationships
+from meshery_contracts.registry import (
+    EntityPage,
+    ListCategories,
+    ListComponents,
+    ListModels,
+    ListPolicies,
+    ListRelationships,
+)
 from meshery_gateway.http.calls import Call, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Handler, Route, both_prefixes
 
 _TAG = "Registry"
 _DEFAULT_SIZE = 25
-
-
-def _page(call: Call, *names: str) -> tuple[dict[str, Any], bool]:
-    """Paging, and whether names may match in part: on routes by name `search=true` says so."""
-    page = call.page(default_size=_DEFAULT_SIZE, crosswise=True)
-    greedy = False
-    if any(name in call.request.match_info for name in names):
-        greedy = page.pop("search").lower() == "true"
-    return page, greedy
+#: With `pagesize=all`, read in steps that fit into a message; `nextCursor` leads on from the last row.
+_MOST_ROWS = 10_000
+_STEP = 500
 
 
 async def list_models(call: Call) -> web.StreamResponse:
     """Models, with what belongs to them when asked for."""
-    page, greedy = _page(call, "model")
+    path = call.request.match_info
     values = {
-        **page,
-        "greedy": greedy,
-        "name": call.request.match_info.get("model", ""),
-        "registrant": call.text("registrant"),
+        **_page(call, by_name="model"),
+        **_given(call, model_id="id", version="version", registrant="registrant"),
+        **_states(call),
+        "name": path.get("model", ""),
+        "category": path.get("category", "") or call.text("category"),
         "with_components": call.flag("components"),
         "with_relationships": call.flag("relationships"),
-        "with_schemas": not call.flag("trim"),
+        "with_schemas": _with_schemas(call, usually=False),
     }
-    return await call.pass_on(contract.LIST_MODELS, message_from(ListModels, values))
+    return await _listed(call, contract.LIST_MODELS, ListModels, values)
 
 
 async def list_components(call: Call) -> web.StreamResponse:
     """Components of all models, of one, or of a category."""
-    page, greedy = _page(call, "name")
     path = call.request.match_info
+    by_name = "name" in path
     values = {
-        **page,
-        "greedy": greedy,
+        **_page(call, by_name="name"),
+        **_given(call, component_id="id", model_version="version", api_version="apiVersion"),
+        **_states(call),
         "name": path.get("name", ""),
         "model": path.get("model", "") or call.text("model"),
-        "category": path.get("category", ""),
-        "api_version": call.text("apiVersion"),
-        "with_schemas": not call.flag("trim"),
+        "category": path.get("category", "") or call.text("category"),
+        "with_schemas": _with_schemas(call, usually=by_name),
     }
-    return await call.pass_on(contract.LIST_COMPONENTS, message_from(ListComponents, values))
+    return await _listed(call, contract.LIST_COMPONENTS, ListComponents, values)
 
 
 async def list_relationships(call: Call) -> web.StreamResponse:
-    """Relationships of all models, or of one."""
-    page, _ = _page(call, "name")
+    """Relationships of all models, or of one; by name means by kind."""
     path = call.request.match_info
     values = {
-        **page,
-        "model": path.get("model", ""),
+        **_page(call, by_name="name"),
+        **_given(call, relationship_id="id", model_version="version", type="type", sub_type="subType"),
+        **_states(call),
+        "model": path.get("model", "") or call.text("model"),
         "kind": path.get("name", "") or call.text("kind"),
-        "type": call.text("type"),
-        "sub_type": call.text("subType"),
     }
-    return await call.pass_on(contract.LIST_RELATIONSHIPS, message_from(ListRelationships, values))
+    return await _listed(call, contract.LIST_RELATIONSHIPS, ListRelationships, values)
+
+
+async def list_policies(call: Call) -> web.StreamResponse:
+    """Policies that came with a model."""
+    path = call.request.match_info
+    values = {
+        **_page(call, by_name="name"),
+        "model": path.get("model", "") or call.text("model"),
+        "name": path.get("name", ""),
+    }
+    return await _listed(call, contract.LIST_POLICIES, ListPolicies, values)
 
 
 async def list_categories(call: Call) -> web.StreamResponse:
     """Categories."""
-    page, greedy = _page(call, "category")
-    values = {**page, "greedy": greedy, "name": call.request.match_info.get("category", "")}
-    return await call.pass_on(contract.LIST_CATEGORIES, message_from(ListCategories, values))
+    values = {**_page(call, by_name="category"), "name": call.request.match_info.get("category", "")}
+    return await _listed(call, contract.LIST_CATEGORIES, ListCategories, values)
 
 
 async def list_registrants(call: Call) -> web.StreamResponse:
     """Who registered what."""
-    page, _ = _page(call)
-    return await call.pass_on(contract.LIST_REGISTRANTS, message_from(PageRequest, page))
+    return await _listed(call, contract.LIST_REGISTRANTS, PageRequest, _page(call))
+
+
+# --- parameters ---------------------------------------------------------------------------------------------
+
+
+def _page(call: Call, *, by_name: str = "") -> dict[str, Any]:
+    """Paging; with that name in the path, whether it may match in part."""
+    page = call.page(default_size=_DEFAULT_SIZE, crosswise=True)
+    if by_name in call.request.match_info:
+        page["greedy"] = page.pop("search").lower() == "true"
+    return page
+
+
+def _given(call: Call, **names: str) -> dict[str, str]:
+    """Parameters that are there, each under the name that the message has for it."""
+    found = {name: call.text(parameter) for name, parameter in names.items()}
+    return {name: text for name, text in found.items() if text}
+
+
+def _states(call: Call) -> dict[str, Any]:
+    """`status`, where `all` takes every one, and `annotations`, where neither word means both."""
+    found: dict[str, Any] = {}
+    if status := call.text("status").lower():
+        found["status"] = "" if status == "all" else status
+    if (annotations := call.text("annotations").lower()) in ("true", "false"):
+        found["annotations"] = annotations == "true"
+    return found
+
+
+def _with_schemas(call: Call, *, usually: bool) -> bool:
+    trim = call.text("trim")
+    return not call.flag("trim") if trim else usually
+
+
+# --- answers ------------------------------------------------------------------------------------------------
+
+
+async def _listed(
+    call: Call, endpoint: Endpoint[Any, EntityPage], kind: type[PageRequest], values: dict[str, Any]
+) -> web.StreamResponse:
+    request = message_from(kind, values)
+    if call.text("pageSize").lower() == "all":
+        return await _all_rows(call, endpoint, request)
+    return await call.pass_on(endpoint, request)
+
+
+async def _all_rows(
+    call: Call, endpoint: Endpoint[Any, EntityPage], request: PageRequest
+) -> web.StreamResponse:
+    """One page with every row; its size is their number, as Meshery has it."""
+    request = request.model_copy(update={"page": 0, "page_size": _STEP})
+    whole: dict[str, Any] = {}
+    rows: list[Any] = []
+    while True:
+        page: dict[str, Any] = orjson.loads(await call.ask_bytes(endpoint, request))
+        plural = next(name for name in _PLURALS if page.get(name) is not None)
+        whole = whole or page
+        rows += page[plural]
+        cursor = page.get("nextCursor")
+        if not cursor or not page[plural] or len(rows) + _STEP > _MOST_ROWS:
+            break
+        request = request.model_copy(update={"cursor": cursor})
+    size = whole["totalCount"]
+    whole |= {"pageSize": size, "page_size": size, "nextCursor": cursor, "next_cursor": cursor, plural: rows}
+    return call.answer(whole)
+
+
+_PLURALS = ("models", "components", "relationships", "policies", "categories", "registrants")
+
+
+# --- routes -------------------------------------------------------------------------------------------------
 
 
 def _routes(
@@ -105,9 +191,14 @@ ROUTES = (
         list_models,
         contract.LIST_MODELS,
         "Models",
+        "id",
+        "version",
+        "registrant",
+        "category",
+        "status",
+        "annotations",
         "components",
         "relationships",
-        "registrant",
         "trim",
     ),
     *_routes(
@@ -124,8 +215,13 @@ ROUTES = (
         list_components,
         contract.LIST_COMPONENTS,
         "Components",
+        "id",
+        "version",
         "apiVersion",
         "model",
+        "category",
+        "status",
+        "annotations",
         "trim",
     ),
     *_routes(
@@ -133,9 +229,24 @@ ROUTES = (
         list_relationships,
         contract.LIST_RELATIONSHIPS,
         "Relationships",
+        "id",
+        "version",
+        "model",
         "kind",
         "type",
         "subType",
+        "status",
+    ),
+    *_routes(
+        (
+            "/models/{model}/policies",
+            "/models/{model}/policies/{name}",
+            # As Meshery spells it.
+            "/models/{model}/policies{name}",
+        ),
+        list_policies,
+        contract.LIST_POLICIES,
+        "Policies of a model",
     ),
     *_routes(
         ("/categories", "/categories/{category}"), list_categories, contract.LIST_CATEGORIES, "Categories"
