@@ -15,6 +15,7 @@ from meshery_common import outbox
 from meshery_common.access import forget_object
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
+from meshery_common.documents import check_values, read_documents
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import designs as contract
 from meshery_contracts.caller import Caller
@@ -47,7 +48,6 @@ from meshery_contracts.messages import Nothing
 from meshery_designs.clients import RegistryClient
 from meshery_designs.domain import design_files, manifests, validation
 from meshery_designs.domain.design_files import StoredFile
-from meshery_designs.domain.documents import check_values, read_documents
 from meshery_designs.service import facts
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from meshery_common.documents import MAX_DEPTH, check_values, read_documents
 from meshery_contracts.errors import Invalid
-from meshery_designs.domain.documents import MAX_DEPTH, check_values, read_documents
 
 
 def refused(text: str) -> Invalid:

@@ -1,6 +1,6 @@
 """Text to documents: YAML with several documents, or JSON. Hostile input is refused with a place to look at.
 
-What must not be in here: anything that knows what the documents mean.
+Pure, so that rules of a domain may use it. What must not be in here: anything that knows what the documents mean.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _too_large(what: str) -> Invalid:
         f"{what} holds more than {MAX_VALUES:,} values.",
         code="document_too_large",
         cause="The file is very large, or repeats itself by YAML aliases.",
-        remedy="Split it into several designs.",
+        remedy="Split it into several files.",
     )
 
 
