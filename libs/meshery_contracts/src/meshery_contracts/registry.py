@@ -114,9 +114,12 @@ class ListModels(PageRequest):
     category: str = ""
     status: str = Field(default="", description="`enabled`, `ignored` or `duplicate`; empty lists all.")
     annotations: bool | None = Field(default=None, description="Only annotations, or none of them.")
+    sub_category: str = ""
     with_components: bool = False
     with_relationships: bool = False
     with_schemas: bool = False
+    trim: bool = Field(default=False, description="Only ids, names, `metadata` and counts of each model.")
+    facets: bool = Field(default=False, description="Also count by `category`, `registrant` and `status`.")
 
 
 class ListComponents(PageRequest):
@@ -127,7 +130,9 @@ class ListComponents(PageRequest):
     """
 
     model: str = ""
-    model_version: str = ""
+    model_id: UUID | None = None
+    model_version: str = Field(default="", description="Of the software that the model stands for.")
+    registrant: str = Field(default="", description="Kind or name of who registered the model.")
     component_id: UUID | None = None
     name: str = Field(default="", description="The kind, or a part of it when `greedy`.")
     greedy: bool = False
@@ -135,7 +140,13 @@ class ListComponents(PageRequest):
     api_version: str = ""
     status: str = Field(default="enabled", description="Empty lists all.")
     annotations: bool | None = Field(default=None, description="Only annotations, or none of them.")
-    with_schemas: bool = True
+    namespaced: bool | None = None
+    custom: bool | None = Field(default=None, description="Only kinds of CRDs, or none of them.")
+    with_schemas: bool = False
+    facets: bool = Field(
+        default=False,
+        description="Also count by `category`, `model`, `registrant`, `status` and `apiVersion`.",
+    )
 
 
 class Document(PublicMessage):
@@ -153,6 +164,12 @@ class EntityPage(PageReply):
     policies: list[dict[str, Any]] | None = None
     categories: list[dict[str, Any]] | None = None
     registrants: list[dict[str, Any]] | None = None
+    connection_definitions: list[dict[str, Any]] | None = None
+    facets: dict[str, dict[str, int]] | None = Field(
+        default=None,
+        description="When asked for: how many of all that match, by facet and value. The filter of a facet itself "
+        "counts, too.",
+    )
     generation: int = Field(
         default=0, description="Of the organisation's registry: the key of a cached answer."
     )
@@ -175,14 +192,22 @@ class ListPolicies(PageRequest):
 class ListRelationships(PageRequest):
     """A part of the relationships."""
 
+    relationship_id: UUID | None = None
     model: str = ""
+    model_id: UUID | None = None
+    model_version: str = ""
     kind: str = ""
     type: str = ""
     sub_type: str = ""
+    status: str = Field(default="enabled", description="Empty lists all.")
+    facets: bool = Field(default=False, description="Also count by `kind`, `type`, `subType`, `model`.")
 
 
 class ModelsRegistered(Fact):
-    """Kinds were learned or changed: caches of schemas and kinds drop what they hold."""
+    """Definitions were learned, changed, removed or switched on or off: caches of them drop what they hold.
+
+    What ships with us has the nil organisation: then caches of all organisations drop what they hold.
+    """
 
     connection_id: UUID | None = None
     models: list[str] = Field(default_factory=list)
