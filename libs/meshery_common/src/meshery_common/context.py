@@ -7,9 +7,7 @@ the runtime; a worker sets its own (`serving`). What must not be in here: anythi
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 
 from meshery_contracts.caller import Caller
@@ -44,11 +42,17 @@ def current_request() -> RequestContext | None:
     return _current.get()
 
 
-@contextmanager
-def serving(context: RequestContext) -> Iterator[None]:
+class serving:
     """Serve this request for the time of the block."""
-    token = _current.set(context)
-    try:
-        yield
-    finally:
-        _current.reset(token)
+
+    __slots__ = ("_context", "_token")
+    _token: Token[RequestContext | None]
+
+    def __init__(self, context: RequestContext) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._token = _current.set(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        _current.reset(self._token)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -21,6 +20,7 @@ from nats.errors import Error as NATSError
 from nats.errors import SlowConsumerError
 from prometheus_client import Counter
 
+from meshery_common.bus.client import QuickClient
 from meshery_common.bus.settings import BusSettings
 from meshery_common.telemetry import Readings
 from meshery_contracts.errors import Unavailable
@@ -68,7 +68,7 @@ class Connection:
         self._settings = settings
         self._service = service
         self._inbox_prefix = f"_INBOX_{settings.user or service}"
-        self._client = Client()
+        self._client: Client = QuickClient()
         self._listening: list[_Listening] = []
         self._closing = False
         self._replace = asyncio.Event()
@@ -145,7 +145,8 @@ class Connection:
 
         seed = settings.nkey_seed.get_secret_value() if settings.nkey_seed else None
         async with asyncio.timeout(settings.connect_timeout_seconds * 3):
-            client = await nats.connect(
+            client = QuickClient()
+            await client.connect(
                 [one.strip() for one in settings.url.split(",")],
                 name=f"meshery-{self._service}",
                 nkeys_seed_str=seed,

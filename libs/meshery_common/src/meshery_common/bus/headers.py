@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 from typing import Final, NamedTuple
+
+#: `CallTerms` as we write it ourselves.
+_WRITTEN = re.compile(r"timeout=([0-9]{1,18});deadline=([0-9]{1,18});request=([^;=]{0,64})")
 
 
 class Header:
@@ -43,6 +47,9 @@ class CallTerms(NamedTuple):
     @classmethod
     def read(cls, value: str) -> CallTerms:
         """The terms in a header's value; what cannot be read counts as not said."""
+        written = _WRITTEN.fullmatch(value)
+        if written is not None:
+            return cls(int(written[1]), int(written[2]), written[3])
         parts = dict(part.split("=", 1) for part in value.split(";") if "=" in part)
         timeout, deadline = parts.get("timeout", ""), parts.get("deadline", "")
         return cls(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import LiteralString
 from uuid import UUID
 
-from meshery_common.access import ObjectTable, can_edit, can_operate, visible_to
+from meshery_common.access import ObjectTable, can_edit, can_operate, owns_or_reads_openly, visible_to
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.caller import Caller
@@ -23,6 +23,10 @@ _COLUMNS: LiteralString = """
 _FILE: LiteralString = "d.file, null::bytea as source_content"
 _FILE_AND_SOURCE: LiteralString = "d.file, d.source_content"
 _NO_FILE: LiteralString = "'' as file, null::bytea as source_content"
+_GET: LiteralString = f"select {_COLUMNS}, {_FILE} from designs d where d.id = $1 and d.deleted_at is null"  # noqa: S608 -- texts of our own
+_GET_WITH_SOURCE: LiteralString = (
+    f"select {_COLUMNS}, {_FILE_AND_SOURCE} from designs d where d.id = $1 and d.deleted_at is null"  # noqa: S608 -- texts of our own
+)
 #: How access rules find a design's row.
 DESIGNS = ObjectTable(
     id="d.id", owner="d.owner_id", organization="d.organization_id", visibility="d.visibility"
@@ -45,16 +49,17 @@ class DesignStore:
         self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
     ) -> Design:
         """A design with its newest file. Raises NotFound."""
-        file: LiteralString = _FILE_AND_SOURCE if with_source else _FILE
-        visible, values = visible_to(caller, DESIGNS).numbered(2)
-        row = await queries.fetchrow(
-            f"select {_COLUMNS}, {file} from designs d where d.id = $1 and d.deleted_at is null and ({visible})",  # noqa: S608 -- texts of our own
-            design_id,
-            *values,
-        )
-        if row is None:
+        row = await queries.fetchrow(_GET_WITH_SOURCE if with_source else _GET, design_id)
+        if row is None or not (
+            owns_or_reads_openly(caller, row) or await self._is_shared(queries, design_id, caller)
+        ):
             raise missing(design_id)
         return _design(row)
+
+    async def _is_shared(self, queries: Queries, design_id: UUID, caller: Caller) -> bool:
+        condition, values = visible_to(caller, DESIGNS).numbered(2)
+        sql: LiteralString = f"select 1 from designs d where d.id = $1 and ({condition})"  # noqa: S608 -- texts of our own
+        return await queries.fetchval(sql, design_id, *values) is not None
 
     async def require_edit(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
         """Raise Forbidden unless the caller may change a design that he may read."""

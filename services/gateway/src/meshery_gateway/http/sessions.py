@@ -118,19 +118,20 @@ def token_of(request: web.Request) -> str:
                 remedy="Send `Authorization: Bearer <token>`.",
             )
         return printable("Authorization", value.strip())
-    return printable(
-        "meshery-token", request.headers.get("meshery-token") or request.cookies.get(TOKEN_COOKIE, "")
-    )
+    return printable("meshery-token", request.headers.get("meshery-token") or _cookie(request, TOKEN_COOKIE))
 
 
 def provider_of(request: web.Request) -> str:
     """The provider that a client has chosen: cookie, header or query, in this order; empty for none."""
-    return printable(
-        PROVIDER_COOKIE,
-        request.cookies.get(PROVIDER_COOKIE)
-        or request.headers.get(PROVIDER_COOKIE)
-        or request.query.get("provider", ""),
-    )
+    chosen = _cookie(request, PROVIDER_COOKIE) or request.headers.get(PROVIDER_COOKIE, "")
+    if not chosen and request.query_string:
+        chosen = request.query.get("provider", "")
+    return printable(PROVIDER_COOKIE, chosen)
+
+
+def _cookie(request: web.Request, name: str) -> str:
+    """A cookie's value, or an empty text; reading cookies costs even where there are none."""
+    return request.cookies.get(name, "") if "Cookie" in request.headers else ""
 
 
 def printable(name: str, value: str) -> str:
