@@ -32,7 +32,7 @@ from meshery_contracts.discovery import Unwatch, Watch
 from meshery_embedded.cluster import cluster
 from meshery_embedded.nats import nats_server
 from meshery_embedded.postgres import postgres
-from meshery_kube.addresses import AddressPolicy
+from meshery_kube import AddressPolicy
 from meshery_kube.certificates import tls_context
 from meshery_kube.clients import Client
 from meshery_kube.kinds import NAMESPACE, Kind

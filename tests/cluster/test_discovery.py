@@ -25,7 +25,7 @@ from meshery_common.database import EVERY_ORGANIZATION, Database, DatabaseSettin
 from meshery_contracts.discovery import Resync, Unwatch, Watch, WatchReport, WatchStatus
 from meshery_inventory import app as inventory
 from meshery_inventory.settings import InventorySettings
-from meshery_kube.addresses import AddressPolicy
+from meshery_kube import AddressPolicy
 from meshery_kube.clients import Client
 from meshery_kube.errors import KubeError, NotFound
 from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Kind

@@ -3,7 +3,6 @@
 Nothing in here knows what Meshery is. No other member talks to Kubernetes except through it.
 """
 
-from meshery_kube.addresses import AddressPolicy
 from meshery_kube.catalogues import Catalogue, KindNotServed
 from meshery_kube.clients import Client
 from meshery_kube.events import (
@@ -34,6 +33,7 @@ from meshery_kube.pages import Page, Selection
 from meshery_kube.transports import ClientSettings
 from meshery_kube.versions import Version
 from meshery_kube.watches import Watch, WatchOptions
+from meshery_web import AddressPolicy
 
 __all__ = [
     "AddressPolicy",

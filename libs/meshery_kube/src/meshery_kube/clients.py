@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from types import TracebackType
 from typing import Self
 
-from meshery_kube.addresses import AddressPolicy
 from meshery_kube.credentials import Credentials
 from meshery_kube.discovery import Discovery
 from meshery_kube.errors import ProtocolError
@@ -20,6 +19,7 @@ from meshery_kube.streaming import StreamingSupport
 from meshery_kube.transports import ClientSettings, Transport
 from meshery_kube.versions import Version, read_version
 from meshery_kube.watches import Watch, WatchOptions
+from meshery_web import AddressPolicy
 
 
 class Client:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import aiohttp
 
-from meshery_kube.errors import Fault, ProtocolError, Timeout, Unreachable
+from meshery_kube.errors import AddressRefused, Fault, ProtocolError, Timeout, Unreachable
+from meshery_web import errors as web
 
 _NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL})
 _VERIFY_FAULTS = {
@@ -25,9 +26,11 @@ _VERIFY_FAULTS = {
 
 @contextmanager
 def translated(server: str, request: str) -> Iterator[None]:
-    """Raise Unreachable, Timeout or ProtocolError, with the library's error as cause."""
+    """Raise AddressRefused, Unreachable, Timeout or ProtocolError, with the library's error as cause."""
     try:
         yield
+    except web.AddressRefused as error:
+        raise AddressRefused(error.host, error.address, error.reason) from error
     except aiohttp.ServerTimeoutError as error:  # also a ConnectionError, so it comes first
         raise Timeout(f"{request}: {server} did not answer in time") from error
     except aiohttp.ClientConnectorDNSError as error:

@@ -18,7 +18,6 @@ from urllib.parse import urlencode
 import aiohttp
 from yarl import URL
 
-from meshery_kube.addresses import AddressPolicy, CheckedResolver, socket_factory
 from meshery_kube.certificates import tls_context
 from meshery_kube.credentials import (
     Credentials,
@@ -42,6 +41,7 @@ from meshery_kube.faults import translated
 from meshery_kube.kubeconfigs import Context, Impersonation
 from meshery_kube.limits import Backoff, RateLimiter
 from meshery_kube.statuses import Status, parse_warnings, status_from_reply
+from meshery_web.addresses import AddressPolicy, CheckedResolver, socket_factory
 
 JSON = "application/json"
 _ERROR_BYTES = 1 << 20

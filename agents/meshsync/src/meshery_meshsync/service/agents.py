@@ -7,7 +7,7 @@ import ipaddress
 from uuid import UUID
 
 from meshery_contracts.discovery import Resync, Unwatch, Watch, WatchReport, WatchStatus
-from meshery_kube.addresses import AddressPolicy
+from meshery_kube import AddressPolicy
 from meshery_kube.clients import Client
 from meshery_kube.kubeconfigs import UploadPolicy, own_kubeconfig, uploaded_kubeconfig
 from meshery_kube.transports import ClientSettings

@@ -1,7 +1,7 @@
-"""Which addresses an API server may have, checked again at every connect.
+"""Which addresses may be talked to, checked again at every connect.
 
-A kubeconfig that somebody uploads names a host of his choice: without this check he could make us
-talk to our own loopback, to services in our network or to a cloud's metadata address. Names are
+Who uploads a kubeconfig or names a URL names a host of his choice: without this check he could make
+us talk to our own loopback, to services in our network or to a cloud's metadata address. Names are
 resolved by us and every resolved address is checked, so that a name cannot change its address
 between check and use.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import DefaultResolver
 
-from meshery_kube.errors import AddressRefused
+from meshery_web.errors import AddressRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -61,7 +61,7 @@ class AddressPolicy:
         if address.is_multicast or address.is_unspecified or address == _BROADCAST:
             return "it is not the address of one machine"
         if any(address in network for network in self.deny_networks):
-            return "it belongs to a network that clusters may not be in"
+            return "it belongs to a network that is kept out"
         if any(address in network for network in self.allow_networks):
             return None
         if address.is_loopback:

@@ -4,9 +4,8 @@ import socket
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from meshery_kube import AddressPolicy
-from meshery_kube.addresses import CheckedResolver, socket_factory
-from meshery_kube.errors import AddressRefused
+from meshery_web import AddressPolicy, AddressRefused
+from meshery_web.addresses import CheckedResolver, socket_factory
 
 NOTHING = AddressPolicy()
 PRIVATE = AddressPolicy(allow_private=True)
