@@ -22,7 +22,7 @@ class QuickClient(Client):
     """A `nats.aio.client.Client` that does the same with less."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # not annotated there
+        super().__init__()
         self._asked = 0
         #: Header names that have been checked: there are a dozen.
         self._names: set[str] = set()
@@ -67,6 +67,7 @@ class QuickClient(Client):
             raise errors.ConnectionDrainingError
         if not self._resp_sub_prefix:
             await self._init_request_sub()
+        assert self._resp_sub_prefix is not None  # noqa: S101 -- just made
         # The inbox's own name cannot be guessed; in it a number is enough.
         self._asked += 1
         token = str(self._asked)

@@ -43,10 +43,10 @@ REFUSED = Counter("meshery_bus_refused_total", "Things that NATS's permissions r
 #: What one subscription may hold back; beyond it the client throws messages away.
 PENDING_MESSAGES = 65_536
 PENDING_BYTES = 64 * 1024 * 1024
-#: Thrown away messages come in thousands: one line of log is enough for so many seconds.
-_SAY_SO_SECONDS = 10.0
 #: How long NATS may take to confirm that we stop listening.
 _FAREWELL_SECONDS = 3.0
+#: Thrown away messages come in thousands: one line of log is enough for so many seconds.
+_SAY_SO_SECONDS = 10.0
 
 MessageCallback = Callable[[Msg], Awaitable[None]]
 
@@ -155,7 +155,7 @@ class Connection:
                 inbox_prefix=self._inbox_prefix,
                 allow_reconnect=True,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is only slept for
                 connect_timeout=max(1, round(settings.connect_timeout_seconds)),
                 ping_interval=20,
                 max_outstanding_pings=2,
