@@ -16,7 +16,8 @@ SERVICE_MODULES = {
     "__init__", "__main__", "app", "settings", "subjects", "service", "domain", "store", "clients", "workers",
     "http", "graphql",
 }  # fmt: skip
-SERVICE_OTHER = {"migrations", "py.typed"}
+#: `content` are data files that ship with a service.
+SERVICE_OTHER = {"migrations", "content", "py.typed"}
 #: Packages from their first line, because they hold one module per area.
 ALWAYS_PACKAGES = {"http", "graphql"}
 MUST_HAVE = ("__main__", "app", "settings")
