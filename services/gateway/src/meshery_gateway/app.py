@@ -19,6 +19,7 @@ from meshery_gateway.http import (
     event_streams,
     events,
     identity,
+    imports,
     inventory,
     openapi,
     registry,
@@ -41,6 +42,7 @@ PLAIN_ROUTES: tuple[Route, ...] = (
     *deployments.ROUTES,
     *connections.ROUTES,
     *registry.ROUTES,
+    *imports.ROUTES,
     *inventory.ROUTES,
     *events.ROUTES,
 )
@@ -88,7 +90,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         limits = Limits(
             body_bytes=settings.max_body_bytes,
             design_bytes=settings.max_design_bytes,
-            deploy_wait_seconds=settings.deploy_wait_seconds,
+            operation_wait_seconds=settings.operation_wait_seconds,
         )
         server = Server(bus, sessions, guard, limits)
         async with Live.open(bus, sessions) as live:

@@ -31,10 +31,10 @@ class GatewaySettings(ProcessSettings):
     max_design_bytes: int = Field(
         default=17 * 1024 * 1024, ge=1024, description="Largest request body of the design routes, in bytes."
     )
-    deploy_wait_seconds: float = Field(
+    operation_wait_seconds: float = Field(
         default=60.0,
         gt=0,
-        description="How long the deploy routes wait for a run before they answer, in seconds.",
+        description="How long routes that deploy or import wait for the outcome before they answer, in seconds.",
     )
     session_renew_seconds: float = Field(
         default=60.0, gt=0, le=100, description="After this the gateway asks identity again who somebody is."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -24,6 +26,7 @@ from meshery_gateway.http.sessions import Session, Sessions, printable
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
 BodyT = TypeVar("BodyT", bound=BaseModel)
+ValueT = TypeVar("ValueT")
 
 #: Answers shorter than this are not worth compressing.
 _COMPRESS_FROM_BYTES = 2048
@@ -37,8 +40,8 @@ class Limits:
     body_bytes: int
     #: Largest body of the design routes, in bytes.
     design_bytes: int
-    #: How long the deploy routes wait for a run, in seconds.
-    deploy_wait_seconds: float
+    #: How long a route waits for an operation to finish, in seconds.
+    operation_wait_seconds: float
 
 
 class Call:
@@ -89,6 +92,18 @@ class Call:
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )
+
+    async def finished(
+        self, value: ValueT, *, when: Callable[[ValueT], bool], again: Callable[[], Awaitable[ValueT]]
+    ) -> ValueT:
+        """An operation when it is over, or as it stands when the patience of a route is; `again` reads it."""
+        give_up = time.monotonic() + self.limits.operation_wait_seconds
+        pause = 0.1
+        while not when(value) and time.monotonic() < give_up:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
+            value = await again()
+        return value
 
     @property
     def idempotency_key(self) -> str:

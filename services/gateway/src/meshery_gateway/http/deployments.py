@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from typing import Any
 from uuid import UUID
 
@@ -81,7 +79,12 @@ async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
         force=force,
         plan_hash=call.text("planHash"),
     )
-    run = await _finished(call, await call.ask(endpoint, request))
+    started = await call.ask(endpoint, request)
+    run = await call.finished(
+        started,
+        when=lambda run: run.status in _FINISHED,
+        again=lambda: call.ask(contract.GET_RUN, RunId(run_id=started.id)),
+    )
     return call.answer(_summary(run))
 
 
@@ -110,17 +113,6 @@ async def _design_to_deploy(call: Call) -> Design:
         UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
     )
     return await call.ask(designs.UPDATE, request, step="save")
-
-
-async def _finished(call: Call, run: Run) -> Run:
-    """The run when it has finished, or as it stands when the patience of the route is over."""
-    give_up = time.monotonic() + call.limits.deploy_wait_seconds
-    pause = 0.1
-    while run.status not in _FINISHED and time.monotonic() < give_up:
-        await asyncio.sleep(pause)
-        pause = min(pause * 1.5, 1.0)
-        run = await call.ask(contract.GET_RUN, RunId(run_id=run.id))
-    return run
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -1,0 +1,284 @@
+"""Bringing models into the registry and taking them out, in the shapes of Meshery's clients.
+
+An import is a durable operation. Meshery's routes wait for it as long as its clients have patience and then tell what
+is not finished, with the id under which our own routes tell the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import gzip
+from typing import Any
+
+from aiohttp import web
+
+from meshery_contracts import imports as contract
+from meshery_contracts.errors import Invalid, TooLarge, error_from
+from meshery_contracts.imports import (
+    MAX_CONTENT_CHARACTERS,
+    ExportModel,
+    Import,
+    ImportDefinitions,
+    ImportEntry,
+    ImportId,
+    ImportStatus,
+    ListImportEntries,
+    ListImports,
+    Outcome,
+)
+from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.import_summaries import generated, summary
+from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
+
+_TAG = "Registry"
+_FINISHED = (ImportStatus.SUCCEEDED, ImportStatus.FAILED, ImportStatus.CANCELLED)
+#: A file of four million bytes, written as an array of numbers.
+MAX_BODY_BYTES = 17 * 1024 * 1024
+#: Packages that one request may have generated; each is fetched from elsewhere.
+_MAX_PACKAGES = 10
+_ENTRIES = 1000
+
+
+# --- in -----------------------------------------------------------------------------------------------------
+
+
+async def register(call: Call) -> web.StreamResponse:
+    """Import models from a file, an address or sheets, and wait for it."""
+    body = both_read(await call.body(MAX_BODY_BYTES))
+    values = await _source_of(body.get("upload_type"), both_read(body.get("import_body") or {}, "importBody"))
+    values["dry_run"] = body.get("register") is False
+    request = message_from(ImportDefinitions, values)
+    imported = await _settled(call, await call.ask(contract.IMPORT_DEFINITIONS, request))
+    if imported.status is ImportStatus.FAILED and imported.problem is not None:
+        raise error_from(imported.problem)
+    return call.answer(summary(imported, await _entries(call, imported)))
+
+
+async def _source_of(upload_type: Any, body: dict[str, Any]) -> dict[str, Any]:
+    """Where the definitions come from, in the words of the contract. Raises Invalid."""
+    match upload_type:
+        case "file":
+            return {"file": await _file_of(body)}
+        case "url" | "urlImport":
+            return {"url": body.get("url") or "", "model": both_read(body.get("model") or {}, "model")}
+        case "csv":
+            sheets = (
+                ("models", "model_csv"),
+                ("components", "component_csv"),
+                ("relationships", "relationship_csv"),
+            )
+            return {"sheets": {name: _csv_of(key, body.get(key)) for name, key in sheets}}
+    raise Invalid(
+        "`uploadType` must be one of file, urlImport, url and csv.",
+        code="upload_type_unknown",
+        remedy='Send {"uploadType": "file", "importBody": {"fileName": …, "modelFile": <base64>}}.',
+    )
+
+
+async def _file_of(body: dict[str, Any]) -> dict[str, str]:
+    content = _bytes_of(body.get("model_file"))
+    name = body.get("file_name") or "upload"
+    encoded = base64.b64encode(content).decode()
+    if len(encoded) < MAX_CONTENT_CHARACTERS // 2:
+        return {"file_name": name, "content": encoded}
+    packed = base64.b64encode(await asyncio.to_thread(gzip.compress, content, 6)).decode()
+    if min(len(packed), len(encoded)) >= MAX_CONTENT_CHARACTERS:
+        raise TooLarge(
+            f"The file is {len(content):,} bytes, and packed still larger than one message.",
+            code="import_too_large",
+            remedy="Put it where the server can fetch it and import its address with `uploadType: urlImport`.",
+        )
+    if len(packed) < len(encoded):
+        return {"file_name": name, "content_gzip": packed}
+    return {"file_name": name, "content": encoded}
+
+
+def _bytes_of(value: Any) -> bytes:
+    """A file as Go's clients (base64) or browsers (an array of bytes) write it. Raises Invalid."""
+    try:
+        if isinstance(value, str) and value:
+            return base64.b64decode(_plain(value), validate=True)
+        if isinstance(value, list) and value:
+            return bytes(value)
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise Invalid(
+        "`importBody.modelFile` is neither base64 nor an array of bytes.",
+        code="model_file_unreadable",
+        remedy="Send the file's content, encoded as base64.",
+    )
+
+
+def _csv_of(name: str, value: Any) -> str:
+    """A sheet as text, in base64 (which has no comma) or as a data URL. Raises Invalid."""
+    if not value:
+        return ""
+    if isinstance(value, str):
+        plain = _plain(value)
+        if "," in plain:
+            return plain
+        try:
+            return base64.b64decode(plain, validate=True).decode()
+        except ValueError:
+            pass
+    raise Invalid(f"`importBody.{name}` is no CSV text.", code="sheet_unreadable")
+
+
+def _plain(text: str) -> str:
+    """The content of a data URL."""
+    return text.partition(",")[2] if text.startswith("data:") else text.strip()
+
+
+async def generate(call: Call) -> web.StreamResponse:
+    """Make models of packages that Artifact Hub lists, and wait for them."""
+    wanted = (await call.body()).get("data")
+    if not isinstance(wanted, list) or not 1 <= len(wanted) <= _MAX_PACKAGES:
+        raise Invalid(f"`data` must be a list of 1 to {_MAX_PACKAGES} packages.", code="request_invalid")
+    started: list[tuple[str, Import]] = []
+    for place, one in enumerate(wanted):
+        values = both_read(one, "data")
+        name = values.get("name") or ""
+        request = message_from(
+            ImportDefinitions, {"artifact_hub": name, "dry_run": not values.get("register")}
+        )
+        started.append((name, await call.ask(contract.IMPORT_DEFINITIONS, request, step=place)))
+    answer = []
+    for name, imported in started:
+        imported = await _settled(call, imported)
+        answer.append(generated(name, imported, await _entries(call, imported)))
+    return call.answer(answer)
+
+
+async def _settled(call: Call, imported: Import) -> Import:
+    return await call.finished(
+        imported,
+        when=lambda one: one.status in _FINISHED,
+        again=lambda: call.ask(contract.GET_IMPORT, ImportId(import_id=imported.id)),
+    )
+
+
+async def _entries(call: Call, imported: Import) -> list[ImportEntry]:
+    """The whole report so far."""
+    request = ListImportEntries(import_id=imported.id, page_size=_ENTRIES)
+    entries: list[ImportEntry] = []
+    while True:
+        page = await call.ask(contract.LIST_IMPORT_ENTRIES, request)
+        entries += page.entries
+        if not page.next_cursor or not page.entries:
+            return entries
+        request = request.model_copy(update={"cursor": page.next_cursor})
+
+
+# --- operations of our own ----------------------------------------------------------------------------------
+
+
+async def start_import(call: Call) -> web.StreamResponse:
+    """Start an import and do not wait for it."""
+    request = message_from(ImportDefinitions, await call.body(MAX_BODY_BYTES))
+    return await call.pass_on(contract.IMPORT_DEFINITIONS, request, status=201)
+
+
+async def list_imports(call: Call) -> web.StreamResponse:
+    """Imports of the organisation, newest first."""
+    return await call.pass_on(contract.LIST_IMPORTS, message_from(ListImports, call.page(default_size=25)))
+
+
+async def get_import(call: Call) -> web.StreamResponse:
+    """An import and how far it is."""
+    return await call.pass_on(contract.GET_IMPORT, ImportId(import_id=call.id()))
+
+
+async def list_entries(call: Call) -> web.StreamResponse:
+    """What became of each entity of an import."""
+    outcome = call.text("outcome").lower()
+    if outcome and outcome not in list(Outcome):
+        raise Invalid(f"`outcome` is one of {', '.join(Outcome)}.", code="parameter_invalid")
+    values = {
+        **call.page(default_size=100),
+        "import_id": call.id(),
+        "outcome": outcome or None,
+        "entity_type": call.text("entityType"),
+    }
+    return await call.pass_on(contract.LIST_IMPORT_ENTRIES, message_from(ListImportEntries, values))
+
+
+async def cancel_import(call: Call) -> web.StreamResponse:
+    """Stop an import; what it has registered stays."""
+    return await call.pass_on(contract.CANCEL_IMPORT, ImportId(import_id=call.id()))
+
+
+# --- out ----------------------------------------------------------------------------------------------------
+
+
+async def export_model(call: Call) -> web.StreamResponse:
+    """A model as a package file."""
+    values: dict[str, Any] = {
+        "model_id": call.text("id") or None,
+        "name": call.text("name"),
+        "version": call.text("version"),
+        # Asked for unless the parameter says something else.
+        "components": call.flag("components") or not call.text("components"),
+        "relationships": call.flag("relationships") or not call.text("relationships"),
+    }
+    for name, parameter in (("format", "outputFormat"), ("file_type", "fileType")):
+        if text := call.text(parameter).lower():
+            values[name] = text
+    exported = await call.ask(contract.EXPORT_MODEL, message_from(ExportModel, values))
+    name = "".join(one if one.isalnum() or one in "-_." else "_" for one in exported.file_name)
+    return web.Response(
+        body=base64.b64decode(exported.content),
+        headers={
+            "Content-Type": exported.media_type,
+            "Content-Disposition": f'attachment; filename="{name}"',
+        },
+    )
+
+
+_IMPORTS = "/api/registry/imports"
+_EXPORT_QUERY = ("id", "name", "version", "outputFormat", "fileType", "components", "relationships")
+
+ROUTES = (
+    *(
+        Route(
+            "POST",
+            path,
+            register,
+            contract.IMPORT_DEFINITIONS,
+            "Import models",
+            _TAG,
+            max_body_bytes=MAX_BODY_BYTES,
+        )
+        for path in both_prefixes("/register")
+    ),
+    *(
+        Route("POST", path, generate, contract.IMPORT_DEFINITIONS, "Models of packages", _TAG)
+        for path in both_prefixes("/generate")
+    ),
+    *(
+        Route("GET", path, export_model, contract.EXPORT_MODEL, "Export a model", _TAG, _EXPORT_QUERY)
+        for path in both_prefixes("/export")
+    ),
+    Route(
+        "POST",
+        _IMPORTS,
+        start_import,
+        contract.IMPORT_DEFINITIONS,
+        "Start an import",
+        _TAG,
+        max_body_bytes=MAX_BODY_BYTES,
+    ),
+    Route("GET", _IMPORTS, list_imports, contract.LIST_IMPORTS, "Imports", _TAG, PAGE_QUERY),
+    Route("GET", f"{_IMPORTS}/{{id}}", get_import, contract.GET_IMPORT, "An import", _TAG),
+    Route(
+        "GET",
+        f"{_IMPORTS}/{{id}}/entries",
+        list_entries,
+        contract.LIST_IMPORT_ENTRIES,
+        "What became of each entity",
+        _TAG,
+        (*PAGE_QUERY, "outcome", "entityType"),
+    ),
+    Route("POST", f"{_IMPORTS}/{{id}}/cancel", cancel_import, contract.CANCEL_IMPORT, "Stop it", _TAG),
+)
