@@ -88,7 +88,8 @@ class Dispatcher:
         self._live: set[asyncio.Task[None]] = set()
         #: Of those, the ones that were let in.
         self._handling = 0
-        self._in_flight = IN_FLIGHT.labels(service)
+        # Read when somebody looks: counting up and down would be done for every request.
+        IN_FLIGHT.labels(service).set_function(lambda: len(self._live))
         self.stats: list[EndpointStats] = []
 
     def route(
@@ -154,12 +155,10 @@ class Dispatcher:
     def _start(self, handling: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(handling)  # noqa: TID251 -- kept in _live
         self._live.add(task)
-        self._in_flight.inc()
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._live.discard(task)
-        self._in_flight.dec()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("a dispatcher task failed", service=self._service, exc_info=error)
 
