@@ -110,6 +110,8 @@ async def main() -> None:
     """Run the rounds and print the ratios."""
     with tempfile.TemporaryDirectory(prefix="meshery-bench-") as folder:
         home = Path(folder)
+        # As root PostgreSQL runs as nobody, and would keep its data elsewhere for good.
+        home.chmod(0o711)
         settings = StandaloneSettings(
             home=home,
             port=free_port(),

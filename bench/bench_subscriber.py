@@ -121,6 +121,8 @@ async def main() -> int:
     """Run it; 1 when the goal was missed."""
     async with AsyncExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meshery-bench-")))
+        # As root PostgreSQL runs as nobody, and would keep its data elsewhere for good.
+        home.chmod(0o711)
         sandbox = await stack.enter_async_context(cluster(data=home / "cluster"))
         settings = StandaloneSettings(
             home=home, port=0, nats_port=0, nats_monitor_port=0, separate=True, sandbox="off", kubeconfig=""
