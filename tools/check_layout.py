@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import layout_code
+import layout_links
 import layout_names
 import layout_shape
 from layout_findings import Finding
@@ -18,7 +19,7 @@ from workspace import ROOT, members
 
 def check(root: Path = ROOT) -> list[Finding]:
     """Everything found under this root."""
-    found = layout_names.check(root)
+    found = layout_names.check(root) + layout_links.check(layout_names.files_of(root), root)
     for member in members(root):
         found += layout_shape.check(member, root)
         if member.kind in {"service", "agent"}:

@@ -30,7 +30,7 @@ def check(root: Path) -> list[Finding]:
     """All findings of this module."""
     found: list[Finding] = []
     migrations: dict[Path, list[Path]] = {}
-    for file in _files(root):
+    for file in files_of(root):
         where = file.relative_to(root).as_posix()
         found += _vague(where)
         if file.suffix in _TEXT:
@@ -45,7 +45,7 @@ def check(root: Path) -> list[Finding]:
     return found
 
 
-def _files(root: Path) -> list[Path]:
+def files_of(root: Path) -> list[Path]:
     """What is or would be committed."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],

@@ -48,6 +48,12 @@ def test_a_good_service_has_no_findings(root: Path) -> None:
     assert findings(root) == []
 
 
+def test_links_that_lead_somewhere(root: Path) -> None:
+    links = "[web](https://example.org/x) [part](#part) [it](../services/things/README.md) ![p](gone.png)"
+    write(root, "docs/a.md", f"{links}\n```\n[code](gone.md)\n```\n")
+    assert findings(root) == []
+
+
 def test_what_looks_like_a_break_and_is_none(root: Path) -> None:
     write(
         root,
@@ -107,6 +113,7 @@ BREAKS = [
     (f"{CODE}/domain.py", "# TODO later\n", "unfinished work"),
     (f"{CODE}/domain.py", 'A = "/root/thing"\n', "somebody's machine"),
     (f"{CODE}/domain.py", "<<<<<<< mine\n", "merge conflict"),
+    ("docs/a.md", "[guide](guides/gone.md#part)\n", "leads nowhere"),
 ]
 
 
