@@ -16,6 +16,26 @@ _API_VERSION = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _VERSION = re.compile(r"v?(\d{1,15})(?:\.(\d{1,15}))?(?:\.(\d{1,15}))?(.*)", re.DOTALL)
 _STAGE = re.compile(r"-?(alpha|beta|rc)[.-]?(\d{0,15})")
 _NUMBER = re.compile(r"\d{1,15}")
+#: Categories of Meshery's model schema; what is none of them is uncategorized.
+CATEGORIES = frozenset(
+    {
+        "Analytics",
+        "App Definition and Development",
+        "Cloud Native Network",
+        "Cloud Native Storage",
+        "Database",
+        "Machine Learning",
+        "Observability and Analysis",
+        "Orchestration & Management",
+        "Platform",
+        "Provisioning",
+        "Runtime",
+        "Security & Compliance",
+        "Serverless",
+        "Tools",
+        "Uncategorized",
+    }
+)
 _STAGES = {"alpha": 0, "beta": 1, "rc": 2}
 _RELEASED = 3
 
@@ -77,6 +97,27 @@ def model_id(registrant_kind: str, name: str, version: str) -> UUID:
 def component_id(model: UUID, api_version: str, kind: str, schema_hash: str) -> UUID:
     """The id of a component; its model's id stands for registrant kind, model and version."""
     return uuid5(_NAMESPACE, "\n".join(("component", str(model), api_version, kind, schema_hash)))
+
+
+def described_model_id(
+    organization_id: UUID, registrant_kind: str, name: str, version: str, definition_version: str
+) -> UUID:
+    """The id of a model that a package describes; an organisation's own is another than the one that ships with us."""
+    return _id("described model", organization_id, registrant_kind, name, version, definition_version)
+
+
+def described_id(model: UUID, entity_type: str, *names: str) -> UUID:
+    """The id of what a package describes beside its model: made of what names it, not of its content."""
+    return _id(f"described {entity_type}", model, *names)
+
+
+def registrant_id(kind: str, name: str) -> UUID:
+    """The id of a registrant that is no connection."""
+    return _id("registrant", kind, name)
+
+
+def _id(*parts: object) -> UUID:
+    return uuid5(_NAMESPACE, "\n".join(str(part) for part in parts))
 
 
 def category_id(name: str) -> UUID:

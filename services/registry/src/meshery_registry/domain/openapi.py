@@ -29,6 +29,15 @@ _ANYTHING = b'{"type":"object"}'
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSchema:
+    """A schema as it is stored: deflated, under the hash of its text. `bytes` is what it takes as text inside JSON."""
+
+    hash: str
+    body: bytes
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedKind:
     """A kind with its schema, deflated. `usable` is False when a schema that allows all stands in.
 
@@ -75,6 +84,32 @@ def schema_text(body: bytes) -> str:
     return zlib.decompress(body).decode()
 
 
+def stored_schema(text: bytes) -> StoredSchema:
+    """The stored form of a schema's text. Raises SchemaRefused."""
+    if len(text) > MAX_SCHEMA_BYTES:
+        raise SchemaRefused(f"it has {len(text):,} bytes, {MAX_SCHEMA_BYTES:,} are allowed")
+    return StoredSchema(
+        hashlib.sha256(text).hexdigest(), zlib.compress(text, 6), len(orjson.dumps(text.decode()))
+    )
+
+
+def checked_schema(text: str) -> tuple[str, bool]:
+    """An author's schema in the form that all are stored in, and whether it still says what he said.
+
+    Raises SchemaRefused.
+    """
+    try:
+        schema = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise SchemaRefused(f"its schema is no JSON: {error}") from None
+    if not isinstance(schema, dict):
+        raise SchemaRefused("its schema is no JSON object")
+    written, usable = _checked(schema)
+    if b"\\u0000" in written:
+        raise SchemaRefused("its schema holds the character NUL")
+    return written.decode(), usable
+
+
 def _schemas_of(document: bytes) -> Mapping[str, Any]:
     try:
         read = orjson.loads(document)
@@ -114,15 +149,14 @@ def _learned(kind: str, namespaced: bool, schema: Schema, inliner: Inliner) -> L
     own.pop(_KIND_KEY, None)
     own.setdefault("type", "object")
     text, usable = _checked(inliner.inlined(own))
-    if len(text) > MAX_SCHEMA_BYTES:
-        raise SchemaRefused(f"it has {len(text):,} bytes, {MAX_SCHEMA_BYTES:,} are allowed")
+    stored = stored_schema(text)
     return LearnedKind(
         kind=kind,
         namespaced=namespaced,
         description=str(schema.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION],
-        schema_hash=hashlib.sha256(text).hexdigest(),
-        schema_body=zlib.compress(text, 6),
-        schema_bytes=len(orjson.dumps(text.decode())),
+        schema_hash=stored.hash,
+        schema_body=stored.body,
+        schema_bytes=stored.bytes,
         usable=usable,
     )
 
