@@ -22,12 +22,9 @@ _CHECK: Final = "M16.5 21.5l3.7 3.7 6.3-7.7"
 _PENCIL: Final = "M16.5 26l1-4.5 6-6 3.5 3.5-6 6z"
 
 GLYPHS: Final[dict[str, str]] = {
-    # models
+    # the model itself
     "Kubernetes": "M16 4.5l9 4.4 2.2 9.7-6.2 7.9H11l-6.2-7.9L7 8.9z"
     "|M16 11l4.5 2.5v5L16 21l-4.5-2.5v-5z|M11.5 13.5L16 16l4.5-2.5M16 16v5",
-    "GatewayAPI": "M6 26V14a10 10 0 0 1 20 0v12M11.5 26V15a4.5 4.5 0 0 1 9 0v11M16 5v5.5",
-    "VolumeSnapshots": "r 5.5 10 21 15 2.5|M11.5 10l1.5-3h6l1.5 3|o 16 17.5 4.2",
-    "VerticalPodAutoscaler": "*r 11 13.5 10 5 1.5|M12 10l4-4 4 4M12 22l4 4 4-4",
     # workloads
     "Pod": f"{_CUBE}|M7 11l9 5 9-5M16 16v10",
     "PodTemplate": f"-{_CUBE}|-M7 11l9 5 9-5M16 16v10",
