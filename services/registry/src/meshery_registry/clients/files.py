@@ -1,0 +1,13 @@
+"""What the clients bring home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file as it was fetched, under the name that its server gives it."""
+
+    name: str
+    body: bytes
