@@ -143,17 +143,27 @@ def _kinds_of(schemas: Mapping[str, Any], group_version: str) -> Iterator[tuple[
                 yield str(one.get("kind")), schema
 
 
-def _learned(kind: str, namespaced: bool, schema: Schema, inliner: Inliner) -> LearnedKind:
+def written_out(schema: Schema, inliner: Inliner) -> tuple[bytes, bool]:
+    """The text of a kind's JSON Schema, and whether it still says what was given. Raises SchemaRefused."""
     # Dropped before references are written out: ObjectMeta alone is larger than most kinds.
     own = without(schema, _NOT_CONFIGURED)
     own.pop(_KIND_KEY, None)
     own.setdefault("type", "object")
-    text, usable = _checked(inliner.inlined(own))
+    return _checked(inliner.inlined(own))
+
+
+def description_of(schema: Schema) -> str:
+    """What a schema says of its kind."""
+    return str(schema.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION]
+
+
+def _learned(kind: str, namespaced: bool, schema: Schema, inliner: Inliner) -> LearnedKind:
+    text, usable = written_out(schema, inliner)
     stored = stored_schema(text)
     return LearnedKind(
         kind=kind,
         namespaced=namespaced,
-        description=str(schema.get("description") or "").replace("\0", "")[:_MAX_DESCRIPTION],
+        description=description_of(schema),
         schema_hash=stored.hash,
         schema_body=stored.body,
         schema_bytes=stored.bytes,
