@@ -14,14 +14,18 @@ from meshery_common.runtime import supervise
 from meshery_gateway.graphql import transport as graphql
 from meshery_gateway.http import (
     connections,
+    definitions,
     deployments,
     designs,
+    evaluation,
     event_streams,
     events,
     identity,
     imports,
     inventory,
     openapi,
+    policies,
+    registrations,
     registry,
     system,
 )
@@ -41,8 +45,12 @@ PLAIN_ROUTES: tuple[Route, ...] = (
     *designs.ROUTES,
     *deployments.ROUTES,
     *connections.ROUTES,
-    *registry.ROUTES,
+    *definitions.ROUTES,
+    *policies.ROUTES,
     *imports.ROUTES,
+    *evaluation.ROUTES,
+    *registry.ROUTES,
+    *registrations.ROUTES,
     *inventory.ROUTES,
     *events.ROUTES,
 )
@@ -58,8 +66,14 @@ class Running:
 
 def all_routes(settings: GatewaySettings, live: Live, sessions: Sessions, needs: Health) -> tuple[Route, ...]:
     """Every route that is served, the description of them all included."""
+    plain = PLAIN_ROUTES
+    if settings.registrant_networks and settings.registrant_organization:
+        unproven = registrations.Unproven(
+            tuple(settings.registrant_networks), settings.registrant_organization
+        )
+        plain = unproven.routes(plain)
     routes = (
-        *PLAIN_ROUTES,
+        *plain,
         *event_streams.routes(live, sessions, settings.stream_keep_alive_seconds),
         *graphql.routes(
             live, sessions, max_depth=settings.graphql_max_depth, max_cost=settings.graphql_max_cost

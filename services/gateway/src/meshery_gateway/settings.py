@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+from uuid import UUID
+
+from pydantic import Field, IPvAnyNetwork, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from meshery_common.settings import ProcessSettings
@@ -36,6 +39,14 @@ class GatewaySettings(ProcessSettings):
         gt=0,
         description="How long routes that deploy or import wait for the outcome before they answer, in seconds.",
     )
+    registrant_networks: list[IPvAnyNetwork] = Field(
+        default_factory=list,
+        description="Networks, e.g. 10.0.0.0/8, from which registrants may push definitions without a token, into the "
+        "quarantine; empty lets nobody do so.",
+    )
+    registrant_organization: UUID | None = Field(
+        default=None, description="The organisation whose quarantine takes what is pushed without a token."
+    )
     session_renew_seconds: float = Field(
         default=60.0, gt=0, le=100, description="After this the gateway asks identity again who somebody is."
     )
@@ -44,3 +55,11 @@ class GatewaySettings(ProcessSettings):
     )
     graphql_max_depth: int = Field(default=12, ge=2, description="Deepest nesting of a GraphQL document.")
     graphql_max_cost: int = Field(default=20_000, ge=10, description="Most fields a GraphQL answer may have.")
+
+    @model_validator(mode="after")
+    def _quarantine_has_an_owner(self) -> Self:
+        if self.registrant_networks and self.registrant_organization is None:
+            raise ValueError(
+                "registrant_networks needs registrant_organization: whose quarantine takes the pushes"
+            )
+        return self

@@ -81,7 +81,8 @@ async def test_parameters_of_models(http: ClientSession, stubs: Stubs) -> None:
     assert first == {
         "page": 0, "page_size": 25, "search": "", "order": "", "model_id": model_id, "version": "v1",
         "registrant": "meshery", "status": "enabled", "annotations": True, "name": "", "category": "",
-        "with_components": True, "with_relationships": True, "with_schemas": True,
+        "with_components": True, "with_relationships": True, "with_schemas": True, "trim": False,
+        "facets": False,
     }  # fmt: skip
     assert (second["name"], second["greedy"], second["with_schemas"]) == ("istio", True, False)
 

@@ -79,16 +79,16 @@ class Call:
         )
 
     async def pass_on(
-        self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT, *, status: int = 200
+        self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT | bytes, *, status: int = 200
     ) -> web.Response:
-        """Ask a service and hand its reply on, unread, with an ETag."""
+        """Ask a service and hand its reply on, unread, with an ETag; so is a request that is JSON already."""
         return self.answer_bytes(await self.ask_bytes(endpoint, request), status=status)
 
-    async def ask_bytes(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT) -> bytes:
+    async def ask_bytes(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT | bytes) -> bytes:
         """Ask a service; its reply as it came."""
         return await self.bus.request_bytes(
             endpoint,
-            request.model_dump_json(exclude_unset=True).encode(),
+            request if isinstance(request, bytes) else request.model_dump_json(exclude_unset=True).encode(),
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )

@@ -88,9 +88,12 @@ def _name_of(host: str) -> str:
 
 def from_loopback(request: web.Request) -> bool:
     """Whether the client is on this very machine, and not behind a proxy on it."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
-        return False
-    return _is_loopback(request.remote or "")
+    return not is_forwarded(request) and _is_loopback(request.remote or "")
+
+
+def is_forwarded(request: web.Request) -> bool:
+    """Whether a proxy passed it on: then the address it comes from is the proxy's."""
+    return "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
 
 
 @lru_cache(maxsize=1000)

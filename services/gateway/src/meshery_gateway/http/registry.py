@@ -37,13 +37,21 @@ async def list_models(call: Call) -> web.StreamResponse:
     path = call.request.match_info
     values = {
         **_page(call, by_name="model"),
-        **_given(call, model_id="id", version="version", registrant="registrant"),
+        **_given(
+            call,
+            model_id="id",
+            version="version",
+            registrant="registrant",
+            sub_category="subCategory",
+        ),
         **_states(call),
         "name": path.get("model", ""),
         "category": path.get("category", "") or call.text("category"),
         "with_components": call.flag("components"),
         "with_relationships": call.flag("relationships"),
         "with_schemas": _with_schemas(call, usually=False),
+        "trim": call.flag("trim"),
+        "facets": call.flag("facets"),
     }
     return await _listed(call, contract.LIST_MODELS, ListModels, values)
 
@@ -54,12 +62,20 @@ async def list_components(call: Call) -> web.StreamResponse:
     by_name = "name" in path
     values = {
         **_page(call, by_name="name"),
-        **_given(call, component_id="id", model_version="version", api_version="apiVersion"),
+        **_given(
+            call,
+            component_id="id",
+            model_id="modelId",
+            model_version="version",
+            registrant="registrant",
+            api_version="apiVersion",
+        ),
         **_states(call),
         "name": path.get("name", ""),
         "model": path.get("model", "") or call.text("model"),
         "category": path.get("category", "") or call.text("category"),
         "with_schemas": _with_schemas(call, usually=by_name),
+        "facets": call.flag("facets"),
     }
     return await _listed(call, contract.LIST_COMPONENTS, ListComponents, values)
 
@@ -69,16 +85,24 @@ async def list_relationships(call: Call) -> web.StreamResponse:
     path = call.request.match_info
     values = {
         **_page(call, by_name="name"),
-        **_given(call, relationship_id="id", model_version="version", type="type", sub_type="subType"),
+        **_given(
+            call,
+            relationship_id="id",
+            model_id="modelId",
+            model_version="version",
+            type="type",
+            sub_type="subType",
+        ),
         **_states(call),
         "model": path.get("model", "") or call.text("model"),
         "kind": path.get("name", "") or call.text("kind"),
+        "facets": call.flag("facets"),
     }
     return await _listed(call, contract.LIST_RELATIONSHIPS, ListRelationships, values)
 
 
 async def list_policies(call: Call) -> web.StreamResponse:
-    """Policies that came with a model."""
+    """Policies of models, and those of the organisation."""
     path = call.request.match_info
     values = {
         **_page(call, by_name="name"),
@@ -117,12 +141,13 @@ def _given(call: Call, **names: str) -> dict[str, str]:
 
 
 def _states(call: Call) -> dict[str, Any]:
-    """`status`, where `all` takes every one, and `annotations`, where neither word means both."""
+    """`status`, where `all` takes every one, and filters with two words, where neither means both."""
     found: dict[str, Any] = {}
     if status := call.text("status").lower():
         found["status"] = "" if status == "all" else status
-    if (annotations := call.text("annotations").lower()) in ("true", "false"):
-        found["annotations"] = annotations == "true"
+    for name in ("annotations", "namespaced", "custom"):
+        if (word := call.text(name).lower()) in ("true", "false"):
+            found[name] = word == "true"
     return found
 
 
@@ -195,11 +220,13 @@ ROUTES = (
         "version",
         "registrant",
         "category",
+        "subCategory",
         "status",
         "annotations",
         "components",
         "relationships",
         "trim",
+        "facets",
     ),
     *_routes(
         (
@@ -219,10 +246,15 @@ ROUTES = (
         "version",
         "apiVersion",
         "model",
+        "modelId",
+        "registrant",
         "category",
         "status",
         "annotations",
+        "namespaced",
+        "custom",
         "trim",
+        "facets",
     ),
     *_routes(
         ("/relationships", "/models/{model}/relationships", "/models/{model}/relationships/{name}"),
@@ -232,13 +264,16 @@ ROUTES = (
         "id",
         "version",
         "model",
+        "modelId",
         "kind",
         "type",
         "subType",
         "status",
+        "facets",
     ),
     *_routes(
         (
+            "/policies",
             "/models/{model}/policies",
             "/models/{model}/policies/{name}",
             # As Meshery spells it.
@@ -246,7 +281,7 @@ ROUTES = (
         ),
         list_policies,
         contract.LIST_POLICIES,
-        "Policies of a model",
+        "Policies",
     ),
     *_routes(
         ("/categories", "/categories/{category}"), list_categories, contract.LIST_CATEGORIES, "Categories"
