@@ -13,7 +13,9 @@ from meshery_common.health import Health
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
 from meshery_registry import subjects
+from meshery_registry.clients.opa import OpaClient
 from meshery_registry.service import DefinitionsService, RegistrationsService
+from meshery_registry.service.policies import Evaluator, PoliciesService
 from meshery_registry.settings import RegistrySettings
 
 SERVICE = "registry"
@@ -29,6 +31,9 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             settings.database, schema=SERVICE, migrations=files("meshery_registry") / "migrations"
         ) as db,
         WorkerProcess.open() as beside,
+        # Ended when a policy takes too long: nothing else is done in it.
+        WorkerProcess.open() as judging,
+        OpaClient.open(settings.opa_url, settings.opa_token, seconds=settings.policy_seconds) as opa,
         Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
         supervise(SERVICE) as tasks,
     ):
@@ -41,9 +46,10 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             max_document_bytes=settings.max_document_bytes,
             at_once=settings.registrations_at_once,
         )
+        policies = PoliciesService(db, Evaluator(judging, opa, seconds=settings.policy_seconds))
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
-        await subjects.serve(bus, definitions, registrations)
+        await subjects.serve(bus, definitions, registrations, policies)
         with needs.serving():
             yield needs

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from meshery_common.settings import ServiceSettings
@@ -19,3 +19,15 @@ class RegistrySettings(ServiceSettings):
     registrations_at_once: int = Field(
         default=4, ge=1, le=64, description="OpenAPI documents that one process works on; others wait."
     )
+    policy_seconds: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        description="What one policy may take for one design or its tests, in seconds.",
+    )
+    opa_url: str = Field(
+        default="",
+        description="Base URL of an OPA server that evaluates Rego policies, one for each registry process; "
+        "without it they are kept and not evaluated.",
+    )
+    opa_token: SecretStr | None = Field(default=None, description="Bearer token for that server.")

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from meshery_common.bus import Bus
+from meshery_contracts import policies as rules
 from meshery_contracts import registry as contract
 from meshery_registry.service import DefinitionsService, RegistrationsService
+from meshery_registry.service.policies import PoliciesService
 
 
-async def serve(bus: Bus, definitions: DefinitionsService, registrations: RegistrationsService) -> None:
+async def serve(
+    bus: Bus,
+    definitions: DefinitionsService,
+    registrations: RegistrationsService,
+    policies: PoliciesService,
+) -> None:
     """Answer every endpoint of the contract; fails when one is forgotten."""
     await bus.serve(contract.RESOLVE_KINDS, definitions.resolve)
     await bus.serve(contract.GET_SCHEMAS, definitions.schemas)
     await bus.serve(contract.LIST_MODELS, definitions.models)
     await bus.serve(contract.LIST_COMPONENTS, definitions.components)
     await bus.serve(contract.LIST_RELATIONSHIPS, definitions.relationships)
-    await bus.serve(contract.LIST_POLICIES, definitions.policies)
+    await bus.serve(contract.LIST_POLICIES, policies.page)
     await bus.serve(contract.LIST_CATEGORIES, definitions.categories)
     await bus.serve(contract.LIST_REGISTRANTS, definitions.registrants)
     await bus.serve(contract.REGISTER_OPENAPI, registrations.register_openapi)
-    await bus.announce(contract)
+    await bus.serve(rules.SAVE_POLICY, policies.save)
+    await bus.serve(rules.GET_POLICY, policies.get)
+    await bus.serve(rules.LIST_POLICY_VERSIONS, policies.versions)
+    await bus.serve(rules.SET_POLICY_STATE, policies.set_state)
+    await bus.serve(rules.DELETE_POLICY, policies.delete)
+    await bus.serve(rules.TEST_POLICY, policies.test)
+    await bus.serve(rules.CHECK_DESIGN, policies.check)
+    await bus.announce(contract, rules)

@@ -7,13 +7,14 @@ another's. One server therefore serves one registry process, as a sidecar does.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import orjson
+from pydantic import SecretStr
 
-from meshery_contracts.errors import FieldProblem, Invalid, TooLarge, Unavailable
+from meshery_contracts.errors import FieldProblem, Invalid, ProblemError, TooLarge, Unavailable
 from meshery_web import AddressPolicy, Fetched, Fetcher, FetchError, FetchPolicy, Reason
 
 #: The largest answer that is read, in bytes.
@@ -25,13 +26,16 @@ _TEXT = {"content-type": "text/plain"}
 class OpaClient:
     """The calls of OPA's REST API that evaluating a policy takes."""
 
-    def __init__(self, fetcher: Fetcher, url: str) -> None:
+    def __init__(self, fetcher: Fetcher, url: str, token: SecretStr | None) -> None:
         self._fetcher = fetcher
         self._url = url.rstrip("/")
+        self._authorization = f"Bearer {token.get_secret_value()}" if token is not None else ""
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, seconds: float) -> AsyncIterator[OpaClient | None]:
+    async def open(
+        cls, url: str, token: SecretStr | None, *, seconds: float
+    ) -> AsyncIterator[OpaClient | None]:
         """A client for the time of the block; None without a URL. `seconds` is what one call may take."""
         if not url:
             yield None
@@ -45,9 +49,11 @@ class OpaClient:
             redirects=0,
         )
         async with Fetcher.open(policy) as fetcher:
-            yield cls(fetcher, url)
+            yield cls(fetcher, url, token)
 
-    async def evaluate(self, source: str, package: str, questions: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    async def evaluate(
+        self, source: str, package: str, questions: list[Mapping[str, Any]]
+    ) -> list[dict[str, Any]]:
         """What a policy's package holds for each input. Raises Invalid when it does not compile, Unavailable."""
         name = f"meshery-{uuid4().hex}"
         try:
@@ -57,7 +63,8 @@ class OpaClient:
             _require_ok(put)
             return [await self._ask(package, question) for question in questions]
         finally:
-            await self._call("DELETE", f"/v1/policies/{name}", None, {})
+            with suppress(ProblemError):
+                await self._call("DELETE", f"/v1/policies/{name}", None, {})
 
     async def _ask(self, package: str, question: Mapping[str, Any]) -> dict[str, Any]:
         body = orjson.dumps({"input": question})
@@ -68,7 +75,13 @@ class OpaClient:
 
     async def _call(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Fetched:
         try:
-            return await self._fetcher.request(method, f"{self._url}{path}", headers=headers, body=body)
+            return await self._fetcher.request(
+                method,
+                f"{self._url}{path}",
+                headers=headers,
+                authorization=self._authorization,
+                body=body,
+            )
         except FetchError as error:
             if error.reason is Reason.TOO_LARGE:
                 raise TooLarge(

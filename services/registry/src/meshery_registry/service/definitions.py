@@ -20,7 +20,6 @@ from meshery_contracts.registry import (
     ListCategories,
     ListComponents,
     ListModels,
-    ListPolicies,
     ListRelationships,
     ModelReference,
     ResolvedKind,
@@ -112,13 +111,6 @@ class DefinitionsService:
         generation = await self._store.generation(queries, caller.organization_id)
         page, relationships = await self._store.relationships(queries, caller.organization_id, request)
         return EntityPage(relationships=relationships, generation=generation, **_envelope(page))
-
-    async def policies(self, request: ListPolicies, caller: Caller) -> EntityPage:
-        """A page of policies."""
-        queries = self._db.within(caller.organization_id)
-        generation = await self._store.generation(queries, caller.organization_id)
-        page, policies = await self._store.policies(queries, caller.organization_id, request)
-        return EntityPage(policies=policies, generation=generation, **_envelope(page))
 
     async def categories(self, request: ListCategories, caller: Caller) -> EntityPage:
         """A page of categories."""

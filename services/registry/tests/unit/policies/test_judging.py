@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from meshery_contracts.errors import Invalid
 from meshery_contracts.policies import Enforcement, Finding, Outcome
 from meshery_registry.domain.policies.documents import design_of, read_document
-from meshery_registry.domain.policies.judging import Design, Judge, Named, strongest
-from meshery_registry.domain.policies.switching import hindrance
-from meshery_registry.domain.policies.trials import tried
+from meshery_registry.domain.policies.judging import Design, Judge
+from meshery_registry.domain.policies.trials import hindrance
+from meshery_registry.domain.policies.verdicts import Named, strongest
 
 ENFORCED = Named(UUID(int=7), 3, Enforcement.ENFORCE)
 
@@ -276,13 +276,13 @@ def test_a_policy_s_own_tests() -> None:
         {"name": "many", "object": deployment(replicas=9), "expect": "deny", "rules": ["rule-0"]},
     ]
     rule = {"expression": "object.spec.replicas <= 5"}
-    outcomes = tried(policy(rule, tests=tests))
+    outcomes = policy(rule, tests=tests).tried()
     assert [one.passed for one in outcomes] == [True, True]
     assert hindrance(outcomes) == ""
-    assert "no test that shows what it denies" in hindrance(tried(policy(rule, tests=tests[:1])))
-    assert "no test that shows what passes" in hindrance(tried(policy(rule, tests=tests[1:])))
+    assert "no test that shows what it denies" in hindrance(policy(rule, tests=tests[:1]).tried())
+    assert "no test that shows what passes" in hindrance(policy(rule, tests=tests[1:]).tried())
     assert "no test" in hindrance([])
-    wrong = tried(policy(rule, tests=[{**tests[0], "expect": "warn"}, {**tests[1], "rules": ["other"]}]))
+    wrong = policy(rule, tests=[{**tests[0], "expect": "warn"}, {**tests[1], "rules": ["other"]}]).tried()
     assert [one.message for one in wrong] == [
         "expected warn, but it is pass",
         "expected the rules other to speak, but it was rule-0",

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
-from uuid import UUID
 
 import orjson
 
 from meshery_contracts.errors import FieldProblem, Invalid
-from meshery_contracts.policies import Enforcement, Finding, Outcome, Proposal
+from meshery_contracts.policies import Finding, Outcome, Proposal, TestOutcome
 from meshery_registry.domain.policies.designs import Judged, facts_of, judged_of, matches
 from meshery_registry.domain.policies.documents import MAX_TEXT_CHARACTERS, PolicyDocument, Rule
 from meshery_registry.domain.policies.programs import Context, ExpressionError, Program, compiled
+from meshery_registry.domain.policies.trials import outcome_of
+from meshery_registry.domain.policies.verdicts import NOBODY, Named, effective
 
 #: Findings of one policy in one design; the first ones show the mistake.
 MAX_FINDINGS = 500
@@ -23,15 +25,6 @@ MAX_PROPOSAL_BYTES = 16 * 1024
 
 _IN_COMPONENT = frozenset({"object", "component", "design", "params", "variables"})
 _IN_DESIGN = frozenset({"objects", "design", "params", "variables"})
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """Which policy speaks, and whether its refusals are meant."""
-
-    policy_id: UUID
-    version: int
-    enforcement: Enforcement
 
 
 class Design:
@@ -117,6 +110,13 @@ class Judge:
             values = {"objects": [one.object for one in matched], "design": design.facts, "params": params}
             yield from self._spoken(values, None, named)
 
+    def tried(self) -> list[TestOutcome]:
+        """Run the policy's own tests, as if it were enforced."""
+        return [
+            outcome_of(one, list(islice(self.findings(Design(one.design), NOBODY), MAX_FINDINGS)))
+            for one in self.document.examples
+        ]
+
     def _spoken(self, values: dict[str, Any], about: Judged | None, named: Named) -> Iterator[Finding]:
         """What each rule says of one component, or of the design."""
         failures = self._add_variables(values)
@@ -163,20 +163,14 @@ class Judge:
             except ExpressionError:
                 # As Kubernetes does: the rule's verdict stands, with the plain message.
                 pass
-        return _said(self.document, rule, named, about, _effective(rule.action, named), message, proposal)
+        return _said(self.document, rule, named, about, effective(rule.action, named), message, proposal)
 
     def _failed(self, rule: Rule, reason: str, about: Judged | None, named: Named) -> Finding:
         """A rule that cannot be evaluated counts as one that does not hold, unless the policy says otherwise."""
         strict = self.document.failure_policy == "fail" and rule.action is Outcome.DENY
-        outcome = _effective(Outcome.DENY, named) if strict else Outcome.WARN
+        outcome = effective(Outcome.DENY, named) if strict else Outcome.WARN
         message = f"The rule could not be evaluated: {reason}"
         return _said(self.document, rule, named, about, outcome, message, None, failed=True)
-
-
-def strongest(findings: Sequence[Finding]) -> Outcome:
-    """The strongest outcome; pass when nothing was said."""
-    order = list(Outcome)
-    return max((one.outcome for one in findings), key=order.index, default=Outcome.PASS)
 
 
 def _said(
@@ -207,11 +201,6 @@ def _said(
         proposal=proposal,
         failed=failed,
     )
-
-
-def _effective(action: Outcome, named: Named) -> Outcome:
-    dry = action is Outcome.DENY and named.enforcement is Enforcement.WARN
-    return Outcome.WARN if dry else action
 
 
 def _because(reason: str, failures: Mapping[str, str]) -> str:

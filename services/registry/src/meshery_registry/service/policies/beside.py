@@ -1,0 +1,87 @@
+"""What runs in the process beside us: reading, compiling and evaluating what people wrote.
+
+The evaluator is loaded there and never here: it takes half a second and 30 MB. Programs and designs are kept, so that
+a design that ten policies judge is read once. Whoever asks sets the time limit; the memory limit is set here.
+"""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache, lru_cache
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from meshery_common.documents import read_documents
+from meshery_contracts.errors import Invalid
+from meshery_contracts.policies import Finding, TestOutcome
+from meshery_registry.domain.policies.documents import PolicyDocument, read_document
+from meshery_registry.domain.policies.verdicts import Named
+
+if TYPE_CHECKING:
+    from meshery_registry.domain.policies.judging import Design, Judge
+
+#: What the process may take: a policy that builds up more ends it, and counts as failed.
+_MEMORY_BYTES = 2 * 1024**3
+
+
+def ready() -> None:
+    """Load the evaluator and set the limit: not a policy's fault that it takes a moment."""
+    _load()
+
+
+def document_in(text: str) -> dict[str, Any]:
+    """The one mapping that a YAML or JSON text holds. Raises Invalid."""
+    documents = read_documents(text)
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise Invalid(
+            "A policy is one document, a mapping.",
+            code="policy_documents",
+            remedy="Save each policy by itself; `docs/guides/policies.md` shows a whole one.",
+        )
+    return documents[0]
+
+
+def tried(document: bytes) -> list[TestOutcome]:
+    """Compile a policy (JSON) and run its tests. Raises Invalid naming rule, place and reason."""
+    return _judge(document).tried()
+
+
+def judged(document: bytes, named: Named, design: str, most: int) -> list[Finding]:
+    """What a policy (JSON) says of a design (JSON), at most so much. Raises Invalid when it is no design."""
+    return list(islice(_judge(document).findings(_design(design), named), most))
+
+
+@cache
+def _load() -> None:
+    with suppress(ValueError, OSError):
+        # A limit of the machine may be lower already.
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    from meshery_registry.domain.policies import judging  # noqa: F401 - see above
+
+
+@lru_cache(maxsize=500)
+def _judge(document: bytes) -> Judge:
+    from meshery_registry.domain.policies.judging import Judge
+
+    return Judge(_read(orjson.loads(document)))
+
+
+def _read(document: Mapping[str, Any]) -> PolicyDocument:
+    return read_document(dict(document))
+
+
+@lru_cache(maxsize=2)
+def _design(text: str) -> Design:
+    from meshery_registry.domain.policies.judging import Design
+
+    try:
+        document = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        document = None
+    if not isinstance(document, dict):
+        raise Invalid("The design is no JSON mapping.", code="design_shape", remedy="Send a design file.")
+    return Design(document)
