@@ -6,19 +6,31 @@ spellings. A model that writes itself in its own way (a serializer of its own) i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel
 
 from meshery_contracts.messages import Message, PublicMessage
 
+MessageT_co = TypeVar("MessageT_co", bound=Message, covariant=True)
+
 _OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
 
 
-def encode(message: Message) -> bytes:
+@dataclass(frozen=True, slots=True)
+class Encoded(Generic[MessageT_co]):
+    """A message that was written before, e.g. the kept answer to the same question."""
+
+    payload: bytes
+
+
+def encode(message: Message | Encoded[Message]) -> bytes:
     """The JSON of a message."""
+    if isinstance(message, Encoded):
+        return message.payload
     if _written_by_itself(type(message)):
         return message.model_dump_json(by_alias=True).encode()
     return orjson.dumps(message, default=_plain, option=_OPTIONS)

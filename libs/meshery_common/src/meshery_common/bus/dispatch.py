@@ -23,7 +23,7 @@ from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.settings import BusSettings
 from meshery_common.callers import NOBODY, AssertionVerifier
 from meshery_common.context import RequestContext, serving
-from meshery_common.encoding import encode
+from meshery_common.encoding import Encoded, encode
 from meshery_common.idempotency import Repeated
 from meshery_common.telemetry import SpanKind, carried, span, tracing
 from meshery_contracts.caller import Caller
@@ -43,8 +43,8 @@ from meshery_contracts.messages import Message
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
-#: A use case: typed request and verified caller in, typed reply out.
-Handler = Callable[[RequestT, Caller], Awaitable[ReplyT]]
+#: A use case: typed request and verified caller in, typed reply out, written already or not.
+Handler = Callable[[RequestT, Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
 #: What answers a foreign request: raw bytes in and out, None for no answer.
 BytesHandler = Callable[[bytes], Awaitable[bytes | None]]
 
