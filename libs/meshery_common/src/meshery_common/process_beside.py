@@ -6,8 +6,10 @@ function by its name and its arguments, an answer is whether it is a result, and
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
+import resource
 import signal
 import sys
 import traceback
@@ -48,7 +50,15 @@ def main(questions: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
+def limit_memory(size: int) -> None:
+    """Let what needs more than this many bytes fail with MemoryError, where the system can."""
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        limit_memory(int(sys.argv[1]))
     # Ctrl-C in a terminal reaches us as well; our end is decided by whoever started us.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What the work prints must not end up among the answers.

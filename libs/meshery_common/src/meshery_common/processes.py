@@ -26,8 +26,9 @@ T = TypeVar("T")
 class WorkerProcess:
     """Runs plain functions of importable modules in another process, one at a time, in order."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    def __init__(self, idle_seconds: float, memory_bytes: int | None = None) -> None:
         self._idle_seconds = idle_seconds
+        self._options = () if memory_bytes is None else (str(memory_bytes),)
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._process: Process | None = None
@@ -35,9 +36,14 @@ class WorkerProcess:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, *, idle_seconds: float = 60.0) -> AsyncIterator[WorkerProcess]:
-        """A worker for the time of the block; costs nothing until it is used, or when it was idle for a while."""
-        worker = cls(idle_seconds)
+    async def open(
+        cls, *, idle_seconds: float = 60.0, memory_bytes: int | None = None
+    ) -> AsyncIterator[WorkerProcess]:
+        """A worker for the time of the block; costs nothing until it is used, or when it was idle for a while.
+
+        Work that needs more than `memory_bytes` fails with MemoryError.
+        """
+        worker = cls(idle_seconds, memory_bytes)
         try:
             yield worker
         finally:
@@ -80,7 +86,9 @@ class WorkerProcess:
         if process is None or process.returncode is not None:
             # Without -m's own folder on the path: the work is found where we would find it.
             process = self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", process_beside.__name__, stdin=PIPE, stdout=PIPE
+                *(sys.executable, "-P", "-m", process_beside.__name__, *self._options),
+                stdin=PIPE,
+                stdout=PIPE,
             )
         assert process.stdin is not None  # noqa: S101 - asked for above
         assert process.stdout is not None  # noqa: S101

@@ -138,3 +138,10 @@ async def test_it_imports_nothing_of_the_program_that_started_it(worker: WorkerP
 async def test_keyword_arguments_are_refused(worker: WorkerProcess) -> None:
     with pytest.raises(TypeError, match="positional"):
         await worker.run(sorted, [1], key=None)
+
+
+async def test_work_that_needs_too_much_memory_fails_alone() -> None:
+    async with WorkerProcess.open(memory_bytes=300_000_000) as worker:
+        with pytest.raises(MemoryError):
+            await worker.run(bytes, 400_000_000)
+        assert await worker.run(len, b"abc") == 3
