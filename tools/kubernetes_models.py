@@ -3,9 +3,9 @@
     .venv/bin/python tools/kubernetes_models.py                          the versions that we ship, again
     .venv/bin/python tools/kubernetes_models.py v1.35.4 v1.36.3 v1.37.2  these instead
 
-Go fetches each release as the module `k8s.io/kubernetes`; what is read is in its folder `api`. Schemas are written as
-the registry writes those of a connected cluster: a cluster of the same version shares them. The same releases give
-the same files.
+Go fetches each release as the module `k8s.io/kubernetes`; what is read is in its folder `api`, completed by
+`kubernetes_enums.py`. Schemas are written as the registry writes those of a connected cluster: a cluster of the same
+version shares them. The same releases give the same files.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
+from kubernetes_enums import Enum, enums_of, put_enums
 from meshery_registry.domain.openapi import learned_from, schema_text
 from workspace import ROOT
 
@@ -34,10 +37,10 @@ _INTERNAL = "internal.apiserver.k8s.io/"
 
 @dataclass(frozen=True)
 class Release:
-    """A release of Kubernetes: its folder `api` and the checksum of the module that it is from."""
+    """A release of Kubernetes: the folder of its sources, and the checksum of the module that they are from."""
 
     version: str
-    api: Path
+    folder: Path
     checksum: str
 
 
@@ -58,7 +61,7 @@ def fetched(version: str) -> Release:
     told = json.loads(done.stdout or "{}")
     if done.returncode or "Dir" not in told:
         sys.exit(f"{_MODULE} {version} could not be fetched: {told.get('Error') or done.stderr.strip()}")
-    return Release(version, Path(told["Dir"]) / "api", told["Sum"])
+    return Release(version, Path(told["Dir"]), told["Sum"])
 
 
 def files_of(releases: list[Release]) -> dict[str, bytes]:
@@ -78,14 +81,15 @@ def files_of(releases: list[Release]) -> dict[str, bytes]:
 
 
 def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
-    for file in sorted(release.api.glob("discovery/api*__v*.json")):
+    enums = list(enums_of((release.folder / "pkg/generated/openapi/zz_generated.openapi.go").read_text()))
+    for file in sorted(release.folder.glob("api/discovery/api*__v*.json")):
         discovered = json.loads(file.read_text())
         group_version = discovered["groupVersion"]
         scopes = {one["kind"]: one["namespaced"] for one in discovered["resources"] if _is_resource(one)}
         if not scopes or group_version.startswith(_INTERNAL):
             continue
-        document = release.api / "openapi-spec/v3" / f"{file.stem}_openapi.json"
-        learned = learned_from(document.read_bytes(), group_version, scopes)
+        document = _document(release.folder / "api/openapi-spec/v3" / f"{file.stem}_openapi.json", enums)
+        learned = learned_from(document, group_version, scopes)
         unread = [*learned.refused, *(f"{one.kind}: its schema." for one in learned.kinds if not one.usable)]
         if unread:
             sys.exit(f"{release.version} {group_version} could not be read: {' '.join(unread)}")
@@ -98,6 +102,13 @@ def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
                 "schema": one.schema_hash,
             }
             yield listed, schema_text(one.schema_body).encode()
+
+
+def _document(file: Path, enums: list[Enum]) -> bytes:
+    """An OpenAPI document as a server serves it."""
+    document = orjson.loads(file.read_bytes())
+    put_enums(document, enums)
+    return orjson.dumps(document)
 
 
 def _is_resource(discovered: dict[str, Any]) -> bool:
