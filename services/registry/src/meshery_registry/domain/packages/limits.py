@@ -29,10 +29,11 @@ class Origin:
     """What is known of a source beside its bytes: for models that are generated (CRDs, OpenAPI, charts).
 
     `version` is of the software, such as a release's tag: it goes before what the files say. `source_uri` is where it
-    came from, and is kept with the model. A package says all this itself.
+    came from, and is kept with the model. A package says all this itself. An empty `registrant_kind` is `helm` for a
+    chart and `meshery` for the rest.
     """
 
-    registrant_kind: str = "meshery"
+    registrant_kind: str = ""
     registrant_name: str = ""
     version: str = ""
     source_uri: str = ""

@@ -1,0 +1,66 @@
+"""Model definitions of every generation (`models.meshery.io/v1beta1`, `/v1beta2`)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from meshery_registry.domain.entities import ModelEntity
+from meshery_registry.domain.names import DEFINITION_VERSION, model_display_name
+from meshery_registry.domain.packages.fields import (
+    Document,
+    Unreadable,
+    mapping,
+    named,
+    one_of,
+    prose,
+    switch,
+    text,
+    without,
+)
+
+STATUSES = ("enabled", "ignored", "duplicate")
+UNCATEGORIZED = "Uncategorized"
+#: Texts of styles that writers put down as empty when there are none.
+LOOKS = ("primaryColor", "secondaryColor", "svgColor", "svgWhite", "svgComplete", "shape")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+def model_entity(document: Document) -> ModelEntity:
+    """A model as its own file, or another definition, has it. Raises Unreadable."""
+    name = named(document, "name", "name")
+    if not _NAME.fullmatch(name):
+        raise Unreadable(f"{name!r} is no name of a model.", "Take small letters, digits and hyphens.")
+    registrant = mapping(document, "registrant")
+    if not text(registrant, "kind"):
+        raise Unreadable(
+            "`registrant.kind` is missing: nobody stands for the model.",
+            "Name who registers it, such as `registrant: {kind: github}`.",
+        )
+    metadata = mapping(document, "metadata")
+    return ModelEntity(
+        name=name,
+        version=named(mapping(document, "model"), "version", "model.version"),
+        display_name=text(document, "displayName", model_display_name(name)),
+        description=prose(document, "description"),
+        definition_version=text(document, "version", DEFINITION_VERSION),
+        category=_category(document),
+        sub_category=text(document, "subCategory", UNCATEGORIZED),
+        status=one_of(text(document, "status"), STATUSES, "enabled"),
+        annotation=switch(metadata, "isAnnotation", default=False),
+        registrant_kind=text(registrant, "kind").lower(),
+        registrant_name=text(registrant, "name"),
+        metadata=looks(metadata, dropped={"isAnnotation"}),
+    )
+
+
+def looks(found: Document, dropped: set[str]) -> dict[str, Any]:
+    """Metadata or styles without what is told elsewhere, and without looks that were left empty."""
+    return without(found, dropped | {key for key in LOOKS if found.get(key) == ""})
+
+
+def _category(document: Document) -> str:
+    if isinstance(document.get("category"), str):
+        return text(document, "category", UNCATEGORIZED)
+    return text(mapping(document, "category"), "name", UNCATEGORIZED)
