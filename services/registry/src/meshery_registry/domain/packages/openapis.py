@@ -23,7 +23,7 @@ _BUILT_IN: Final = frozenset(
             for name in (
                 *("admissionregistration", "apiextensions", "apiregistration", "authentication"),
                 *("authorization", "certificates", "coordination", "discovery", "events"),
-                *("flowcontrol.apiserver", "internal.apiserver", "networking", "node"),
+                *("flowcontrol.apiserver", "internal.apiserver", "lifecycle", "networking", "node"),
                 *("rbac.authorization", "resource", "scheduling", "storage", "storagemigration"),
             )
         ),
