@@ -188,7 +188,7 @@ class SetPolicyState(Message):
     state: PolicyState
     enforcement: Enforcement | None = Field(default=None, description="None leaves it as it is.")
     version: int | None = Field(
-        default=None, description="The version to be in force; none means the newest one."
+        default=None, description="The version to be in force; none means the one that is, or else the newest."
     )
 
 

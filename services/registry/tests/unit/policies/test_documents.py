@@ -118,6 +118,7 @@ def test_rego_keeps_its_rules_in_its_text() -> None:
     read = read_document({"name": "old", "language": "rego"}, text)
     assert (read.package, read.scope, read.rules) == ("shop.rules", "design", ())
     assert rego_package("import x") == ""
+    assert rego_package("# a\r\npackage a.b\r\n") == "a.b"
     assert "" in problems({"name": "old", "language": "rego"}, "deny = 1")
     assert "rules" in problems({"name": "old", "language": "rego", "rules": [RULE]}, text)
     assert "language" in problems({"name": "old", "rules": [RULE]}, text)
