@@ -96,6 +96,14 @@ def values_of(
                     "own_organization_id": str(owner.organization_id),
                     "own_user_id": str(owner.user_id),
                 }
+        case "registry":
+            # Whoever uses a laptop may have it fetch from anywhere: from itself, too.
+            values["fetch"] = {
+                "allow_http": True,
+                "allow_private_addresses": True,
+                "allow_loopback_addresses": True,
+                "ports": "",
+            }
         case "gateway":
             values |= {"host": settings.host, "port": settings.port}
     return values
