@@ -1,0 +1,172 @@
+"""Starting imports and telling how they go. The work itself is done by the workers."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import zlib
+
+from meshery_common import operations, outbox
+from meshery_common.clock import Clock, utc_now
+from meshery_common.database import Database, Transaction
+from meshery_common.operations import Operation, OperationStatus
+from meshery_contracts import imports as contract
+from meshery_contracts.caller import Caller
+from meshery_contracts.errors import Conflict, Invalid, RateLimited, TooLarge
+from meshery_contracts.imports import (
+    Import,
+    ImportDefinitions,
+    ImportEntryPage,
+    ImportId,
+    ImportPage,
+    ImportStage,
+    ListImportEntries,
+    ListImports,
+    Sheets,
+    UploadedFile,
+)
+from meshery_registry.service.facts import import_fact
+from meshery_registry.service.sources import Sources
+from meshery_registry.store.imports import (
+    IMPORT_KIND,
+    ImportInput,
+    ImportProgress,
+    ImportStore,
+    import_of,
+)
+
+#: Imports of one organisation that wait or go on: each may hold a file.
+_MAX_UNFINISHED = 50
+
+
+class ImportsService:
+    """Use cases over imports."""
+
+    def __init__(
+        self, db: Database, sources: Sources, *, max_source_bytes: int, clock: Clock = utc_now
+    ) -> None:
+        self._db = db
+        self._store = ImportStore()
+        self._sources = sources
+        self._max_source_bytes = max_source_bytes
+        self._clock = clock
+
+    async def start(self, request: ImportDefinitions, caller: Caller) -> Import:
+        """Keep what is to be imported, and answer with the operation that will do it."""
+        _check_one_source(request)
+        source_kind, source = self._sources.described(request)
+        files = self._uploaded(request)
+        organization_id = caller.organization_id
+        told = ImportInput(source_kind=source_kind, source=source, dry_run=request.dry_run)
+        async with self._db.command(organization_id) as tx:
+            if await self._store.unfinished(tx, organization_id) >= _MAX_UNFINISHED:
+                raise RateLimited(
+                    f"{_MAX_UNFINISHED} imports of this organisation are under way.",
+                    code="imports_under_way",
+                    remedy="Wait until one has ended, or cancel one.",
+                    retry_after_seconds=10,
+                )
+            import_id = await operations.start(
+                tx,
+                IMPORT_KIND,
+                organization_id=organization_id,
+                user_id=caller.user_id,
+                input=told,
+            )
+            await self._store.put_order(tx, organization_id, import_id, request)
+            if files:
+                await self._store.put_files(tx, organization_id, import_id, files)
+            started = await operations.get(tx, import_id)
+            fact = import_fact(started, ImportProgress(), self._clock(), actor=caller.actor)
+            await outbox.add(tx, contract.IMPORT_STARTED, fact, subject_id=import_id)
+            return await tx.answer(import_of(started))
+
+    async def get(self, request: ImportId, caller: Caller) -> Import:
+        """An import and how far it is."""
+        queries = self._db.within(caller.organization_id)
+        return import_of(await self._store.get(queries, caller.organization_id, request.import_id))
+
+    async def page(self, request: ListImports, caller: Caller) -> ImportPage:
+        """Imports of the organisation, newest first."""
+        organization_id = caller.organization_id
+        return await self._store.page(self._db.within(organization_id), organization_id, request)
+
+    async def entries(self, request: ListImportEntries, caller: Caller) -> ImportEntryPage:
+        """What became of each entity so far."""
+        queries = self._db.within(caller.organization_id)
+        await self._store.get(queries, caller.organization_id, request.import_id)
+        return await self._store.entries(queries, request)
+
+    async def cancel(self, request: ImportId, caller: Caller) -> Import:
+        """Stop an import; models that it has registered stay. One that no worker has begun ends at once."""
+        async with self._db.command(caller.organization_id) as tx:
+            found = await self._store.get(tx, caller.organization_id, request.import_id, lock=True)
+            if found.finished_at is not None:
+                raise Conflict(
+                    f"Import {request.import_id} has {import_of(found).status.value} already.",
+                    code="import_finished",
+                )
+            found = await operations.request_cancel(tx, found.operation_id)
+            if found.status is OperationStatus.CANCELLED:
+                await self.close(tx, found)
+            return await tx.answer(import_of(found))
+
+    async def close(self, tx: Transaction, ended: Operation) -> None:
+        """The end of an import, whoever ends it: forget what it held and announce it."""
+        await self._store.forget(tx, ended.operation_id)
+        progress = ImportProgress.model_validate(ended.state or {})
+        if ended.status is OperationStatus.SUCCEEDED:
+            progress = progress.model_copy(update={"stage": ImportStage.DONE})
+        fact = import_fact(ended, progress, self._clock())
+        await outbox.add(tx, contract.IMPORT_FINISHED, fact, subject_id=ended.operation_id)
+
+    def _uploaded(self, request: ImportDefinitions) -> list[tuple[str, bytes]]:
+        """The files that came with the request. Raises Invalid, TooLarge."""
+        if request.file is not None:
+            return [(request.file.file_name, self._content(request.file))]
+        if request.sheets is not None:
+            return [(name, getattr(request.sheets, name).encode()) for name in Sheets.model_fields]
+        return []
+
+    def _content(self, file: UploadedFile) -> bytes:
+        if not file.content_gzip:
+            return _decoded(file.content, "content")
+        packed = _decoded(file.content_gzip, "contentGzip")
+        unpacker = zlib.decompressobj(wbits=31)
+        try:
+            content = unpacker.decompress(packed, self._max_source_bytes)
+        except zlib.error:
+            raise _not_readable("`file.contentGzip` is not gzip in base64.") from None
+        if unpacker.unconsumed_tail:
+            raise TooLarge(
+                f"The file has more than {self._max_source_bytes:,} bytes once unpacked.",
+                code="source_too_large",
+                remedy="Import a smaller part, or have REGISTRY_MAX_SOURCE_BYTES raised.",
+            )
+        if not unpacker.eof:
+            raise _not_readable("`file.contentGzip` is cut off.")
+        return content
+
+
+def _check_one_source(request: ImportDefinitions) -> None:
+    named = [name for name in ("file", "url", "chart", "artifact_hub", "sheets") if getattr(request, name)]
+    if len(named) != 1:
+        raise Invalid(
+            f"An import names one source, this one names {len(named)}.",
+            code="source_missing" if not named else "source_ambiguous",
+            remedy="Send exactly one of file, url, chart, artifactHub and sheets.",
+        )
+
+
+def _decoded(text: str, name: str) -> bytes:
+    try:
+        content = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise _not_readable(f"`file.{name}` is not base64.") from None
+    if not content:
+        raise _not_readable("The file is empty.")
+    return content
+
+
+def _not_readable(what: str) -> Invalid:
+    return Invalid(what, code="file_encoding", remedy="Encode the file's bytes in base64.")
