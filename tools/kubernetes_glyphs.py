@@ -27,6 +27,7 @@ GLYPHS: Final[dict[str, str]] = {
     "|M16 11l4.5 2.5v5L16 21l-4.5-2.5v-5z|M11.5 13.5L16 16l4.5-2.5M16 16v5",
     # workloads
     "Pod": f"{_CUBE}|M7 11l9 5 9-5M16 16v10",
+    "Container": "r 5.5 8.5 21 15 2.5|M10.7 12.5v7M16 12.5v7M21.3 12.5v7",
     "PodTemplate": f"-{_CUBE}|-M7 11l9 5 9-5M16 16v10",
     "Deployment": "M7.5 13.5A9 9 0 0 1 24 12M24.5 6.5V12H19|M24.5 18.5A9 9 0 0 1 8 20M7.5 25.5V20H13|*o 16 16 3",
     "ReplicaSet": "*r 6 11 15 15 2.5|M12 6.5h11a2.5 2.5 0 0 1 2.5 2.5v11",

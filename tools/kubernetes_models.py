@@ -25,12 +25,14 @@ from typing import Any
 
 import orjson
 
-from kubernetes_enums import Enum, enums_of, put_enums
+from kubernetes_enums import enums_of, put_enums
 from meshery_registry.domain.openapi import learned_from, schema_text
 from workspace import ROOT
 
 CONTENT = ROOT / "services/registry/src/meshery_registry/content/kubernetes"
 _MODULE = "k8s.io/kubernetes"
+#: Parts of objects that designs show by themselves, by group version: the kind and the name of its schema.
+_PARTS = {"v1": {"Container": "io.k8s.api.core.v1.Container"}}
 #: What an API server keeps for itself.
 _INTERNAL = "internal.apiserver.k8s.io/"
 
@@ -88,8 +90,14 @@ def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
         scopes = {one["kind"]: one["namespaced"] for one in discovered["resources"] if _is_resource(one)}
         if not scopes or group_version.startswith(_INTERNAL):
             continue
-        document = _document(release.folder / "api/openapi-spec/v3" / f"{file.stem}_openapi.json", enums)
-        learned = learned_from(document, group_version, scopes)
+        parts = _PARTS.get(group_version, {})
+        document = orjson.loads(
+            (release.folder / "api/openapi-spec/v3" / f"{file.stem}_openapi.json").read_bytes()
+        )
+        put_enums(document, enums)
+        for kind, name in parts.items():
+            _make_kind(document["components"]["schemas"][name], group_version, kind)
+        learned = learned_from(orjson.dumps(document), group_version, scopes | dict.fromkeys(parts, True))
         unread = [*learned.refused, *(f"{one.kind}: its schema." for one in learned.kinds if not one.usable)]
         if unread:
             sys.exit(f"{release.version} {group_version} could not be read: {' '.join(unread)}")
@@ -100,15 +108,15 @@ def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
                 "namespaced": one.namespaced,
                 "description": one.description,
                 "schema": one.schema_hash,
+                **({"annotation": True} if one.kind in parts else {}),
             }
             yield listed, schema_text(one.schema_body).encode()
 
 
-def _document(file: Path, enums: list[Enum]) -> bytes:
-    """An OpenAPI document as a server serves it."""
-    document = orjson.loads(file.read_bytes())
-    put_enums(document, enums)
-    return orjson.dumps(document)
+def _make_kind(schema: dict[str, Any], group_version: str, kind: str) -> None:
+    """Let a schema be that of a kind."""
+    group, _, version = group_version.rpartition("/")
+    schema["x-kubernetes-group-version-kind"] = [{"group": group, "version": version, "kind": kind}]
 
 
 def _is_resource(discovered: dict[str, Any]) -> bool:

@@ -93,6 +93,7 @@ class _Kinds:
             description=listed["description"],
             schema=self.schemas[listed["schema"]],
             namespaced=listed["namespaced"],
+            annotation=listed.get("annotation", False),
             styles={**self.looks["families"][look["family"]], "shape": look["shape"], **self.icons[kind]},
             configuration=self.configurations.get(f"{api_version}/{kind}", {}),
         )
