@@ -54,7 +54,7 @@ class Client:
 async def settings(nats: NATSForTests, database_for: DatabaseFactory) -> RegistrySettings:
     """Settings of a registry on an empty database."""
     database = await database_for("registry", files("meshery_registry") / "migrations")
-    return RegistrySettings(database=database, bus=nats.bus_settings("registry"))
+    return RegistrySettings(database=database, bus=nats.bus_settings("registry"), store_contents=False)
 
 
 @pytest.fixture

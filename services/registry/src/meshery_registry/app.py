@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.resources import files
+from importlib.resources import as_file, files
 
 from meshery_common import health, outbox
 from meshery_common.bus import Bus
@@ -14,7 +14,7 @@ from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
 from meshery_registry import subjects
 from meshery_registry.clients.opa import OpaClient
-from meshery_registry.service import DefinitionsService, RegistrationsService
+from meshery_registry.service import Contents, DefinitionsService, PackageRegistrar, RegistrationsService
 from meshery_registry.service.policies import Evaluator, PoliciesService
 from meshery_registry.settings import RegistrySettings
 
@@ -39,7 +39,12 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
     ):
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
-        definitions = DefinitionsService(db, max_message_bytes=settings.bus.max_message_bytes)
+        definitions = DefinitionsService(
+            db,
+            max_message_bytes=settings.bus.max_message_bytes,
+            kept_bytes=settings.kept_answers_bytes,
+        )
+        registrar = PackageRegistrar()
         registrations = RegistrationsService(
             db,
             beside,
@@ -50,6 +55,9 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
+        if settings.store_contents:
+            with as_file(files("meshery_registry") / "content") as folder:
+                tasks.start("contents", Contents(db, registrar, folder).run)
         await subjects.serve(bus, definitions, registrations, policies)
         with needs.serving():
             yield needs

@@ -62,6 +62,14 @@ class RegistrySettings(ServiceSettings):
     registrations_at_once: int = Field(
         default=4, ge=1, le=64, description="OpenAPI documents that one process works on; others wait."
     )
+    store_contents: bool = Field(
+        default=True, description="Store the models that ship with the service at its start."
+    )
+    kept_answers_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="Answers to lists that are kept in memory until the registry changes, in bytes.",
+    )
     policy_seconds: float = Field(
         default=5.0,
         gt=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshery_common.bus import Bus
+from meshery_contracts import definitions as details
 from meshery_contracts import policies as rules
 from meshery_contracts import registry as contract
 from meshery_registry.service import DefinitionsService, RegistrationsService
@@ -25,6 +26,12 @@ async def serve(
     await bus.serve(contract.LIST_CATEGORIES, definitions.categories)
     await bus.serve(contract.LIST_REGISTRANTS, definitions.registrants)
     await bus.serve(contract.REGISTER_OPENAPI, registrations.register_openapi)
+    await bus.serve(details.LIST_CONNECTION_DEFINITIONS, definitions.connection_definitions)
+    await bus.serve(details.GET_MODEL, definitions.model)
+    await bus.serve(details.GET_MODELS, definitions.many_models)
+    await bus.serve(details.GET_COMPONENTS, definitions.many_components)
+    await bus.serve(details.GET_ICONS, definitions.icons)
+    await bus.serve(details.SUMMARY, definitions.summary)
     await bus.serve(rules.SAVE_POLICY, policies.save)
     await bus.serve(rules.GET_POLICY, policies.get)
     await bus.serve(rules.LIST_POLICY_VERSIONS, policies.versions)

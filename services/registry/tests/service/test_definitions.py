@@ -47,7 +47,7 @@ def packed(schemas: dict[str, Any]) -> str:
 
 async def test_a_component_is_what_meshery_s_clients_expect(client: Any) -> None:
     await register(client)
-    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(name="Deployment"))
+    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(name="Deployment", with_schemas=True))
     (component,) = page.components
     assert component["schemaVersion"] == component["schema_version"] == "components.meshery.io/v1beta3"
     assert component["displayName"] == component["display_name"] == "Deployment"
@@ -73,7 +73,7 @@ async def test_a_component_is_what_meshery_s_clients_expect(client: Any) -> None
 
 async def test_schemas_are_left_out_unless_wanted(client: Any) -> None:
     await register(client)
-    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(with_schemas=False))
+    page = await client.ask(registry.LIST_COMPONENTS, ListComponents())
     assert page.components[0]["component"]["schema"] == ""
     assert "schemaOmitted" not in page.components[0]["metadata"]
 
@@ -90,7 +90,7 @@ async def test_schemas_that_do_not_fit_are_told_and_can_be_asked_for(client: Any
         for kind in kinds
     }
     await register(client, document="", document_gzip=packed(schemas), kinds=kinds)
-    page = await client.ask(registry.LIST_COMPONENTS, ListComponents())
+    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(with_schemas=True))
     omitted = [one["component"]["schema"] == "" for one in page.components]
     assert omitted == [False, False, False, True, True]
     assert [one["metadata"].get("schemaOmitted", False) for one in page.components] == omitted
@@ -161,7 +161,7 @@ async def test_a_thousand_components_with_their_schemas_fit_into_one_answer(clie
         for kind in kinds
     }
     await register(client, document="", document_gzip=packed(schemas), kinds=kinds)
-    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(page_size=1000))
+    page = await client.ask(registry.LIST_COMPONENTS, ListComponents(page_size=1000, with_schemas=True))
     assert len(page.components) == 1000
     assert page.components[0]["component"]["schema"].startswith("{")
     assert page.components[-1]["metadata"]["schemaOmitted"] is True

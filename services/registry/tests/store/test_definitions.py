@@ -15,10 +15,11 @@ from meshery_contracts.registry import KindName, ListComponents, ListModels
 from meshery_registry.domain import names
 from meshery_registry.domain.definitions import components_of, model_of
 from meshery_registry.domain.openapi import LearnedKind
-from meshery_registry.store import DefinitionStore, RegistrationStore
+from meshery_registry.store import ComponentStore, ModelStore, RegistrationStore
 
 OURS, THEIRS, SHIPPED = uuid4(), uuid4(), UUID(int=0)
-STORE = DefinitionStore()
+STORE = ComponentStore()
+MODELS = ModelStore()
 
 
 def a_kind(kind: str, schema: bytes = b'{"type":"object"}') -> LearnedKind:
@@ -105,13 +106,13 @@ async def test_a_page_of_twenty_thousand_sorts_nothing(
     await register(db, SHIPPED, "Shipped", group="shipped.io")
     await owner.execute(EVERY_ORGANIZATION, "vacuum (analyze) components")
     queries = Explained(db, OURS)
-    page, components = await STORE.components(queries, OURS, request_)
+    page, components = await STORE.page(queries, OURS, request_)
     assert page.total_count in (20_001, 20_000, 1)
     assert len(components) in (25, 1)
     # `c_1` is the count, which may well read all when nearly all are counted.
     assert "Seq Scan on components c " not in queries.plans[0]
     # One kind is found first and then sorted: that sort has one row.
-    assert "Sort Method" not in queries.plans[0] or page.total_count == 1
+    assert "Sort Key: c." not in queries.plans[0] or page.total_count == 1
 
 
 async def test_pages_by_cursor_give_every_component_once(db: Database) -> None:
@@ -122,7 +123,7 @@ async def test_pages_by_cursor_give_every_component_once(db: Database) -> None:
     cursor = None
     while True:
         request_ = ListComponents(page_size=50, cursor=cursor)
-        page, components = await STORE.components(db.within(OURS), OURS, request_)
+        page, components = await STORE.page(db.within(OURS), OURS, request_)
         seen += [one.kind for one in components]
         cursor = page.next_cursor
         if cursor is None:
@@ -134,14 +135,14 @@ async def test_pages_by_cursor_give_every_component_once(db: Database) -> None:
 
 async def test_a_cursor_of_another_list_is_refused(db: Database) -> None:
     await many(db, OURS, 30)
-    page, _ = await STORE.components(db.within(OURS), OURS, ListComponents())
+    page, _ = await STORE.page(db.within(OURS), OURS, ListComponents())
     with pytest.raises(Invalid):
-        await STORE.models(db.within(OURS), OURS, ListModels(cursor=page.next_cursor))
+        await MODELS.page(db.within(OURS), OURS, ListModels(cursor=page.next_cursor))
 
 
 async def test_what_ships_with_us_is_read_by_everybody_and_changed_by_nobody(db: Database) -> None:
     await register(db, SHIPPED, "Shipped", group="shipped.io")
-    _, models = await STORE.models(db.within(OURS), OURS, ListModels())
+    _, models = await MODELS.page(db.within(OURS), OURS, ListModels())
     assert [(one.name, one.components) for one in models] == [("shipped-io", 1)]
     changed = await db.execute(
         OURS, "update models set status = 'ignored' where organization_id = $1", SHIPPED
@@ -172,7 +173,7 @@ async def test_lists_filter(db: Database) -> None:
     await register(db, OURS, "Pod", "Service", group="")
 
     async def kinds(**filters: Any) -> list[str]:
-        _, components = await STORE.components(db.within(OURS), OURS, ListComponents(**filters))
+        _, components = await STORE.page(db.within(OURS), OURS, ListComponents(**filters))
         return [one.kind for one in components]
 
     assert await kinds() == ["Gateway", "HTTPRoute", "Pod", "Service"]
@@ -187,7 +188,7 @@ async def test_lists_filter(db: Database) -> None:
     assert await kinds(model_version="v1.0.0") == ["Gateway", "HTTPRoute"]
     assert await kinds(status="ignored") == []
     assert await kinds(annotations=True) == []
-    _, models = await STORE.models(db.within(OURS), OURS, ListModels(registrant="kubernetes", search="gate"))
+    _, models = await MODELS.page(db.within(OURS), OURS, ListModels(registrant="kubernetes", search="gate"))
     assert [(one.display_name, one.components) for one in models] == [("Gateway Networking K8s Io", 2)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ CLUSTER = "kubernetes"
 
 @dataclass(frozen=True, slots=True)
 class Registrant:
-    """A connection that definitions were learned from, and how much that was."""
+    """Who registered definitions, and how much that was: a connection, or a source that has an id of its own."""
 
     connection_id: UUID
     kind: str
@@ -27,6 +27,8 @@ class Registrant:
     updated_at: datetime
     models: int
     components: int
+    relationships: int
+    policies: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,11 @@ class Model:
     """What a set of components belongs to. Counts are of what is enabled."""
 
     model_id: UUID
+    organization_id: UUID
     name: str
     display_name: str
     description: str
+    definition_version: str
     version: str
     category: Category
     sub_category: str
@@ -72,6 +76,7 @@ class Component:
     kind: str
     display_name: str
     description: str
+    definition_version: str
     namespaced: bool
     custom: bool
     schema_hash: str
@@ -80,9 +85,53 @@ class Component:
     status: str
     annotation: bool
     metadata: Mapping[str, Any]
+    styles: Mapping[str, Any]
+    capabilities: Sequence[Mapping[str, Any]]
+    configuration: Mapping[str, Any]
     created_at: datetime
     updated_at: datetime
     duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Relationship:
+    """How components may relate; the definition in the newest shape, without what the other fields say."""
+
+    relationship_id: UUID
+    model_id: UUID
+    kind: str
+    type: str
+    sub_type: str
+    status: str
+    definition: Mapping[str, Any]
+    definition_version: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionDefinition:
+    """A kind of connection that a model brings along."""
+
+    definition_id: UUID
+    model_id: UUID
+    model_name: str
+    kind: str
+    definition: Mapping[str, Any]
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How much there is; components and relationships by the display name of their model."""
+
+    models: int
+    policies: int
+    registrants: int
+    categories: int
+    components: Mapping[str, int]
+    relationships: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,14 @@ from typing import Any, Final
 
 from pydantic.alias_generators import to_snake
 
-from meshery_registry.domain import names
-from meshery_registry.domain.definitions import Category, Component, Model, Registrant
+from meshery_registry.domain.definitions import (
+    Category,
+    Component,
+    ConnectionDefinition,
+    Model,
+    Registrant,
+    Relationship,
+)
 
 Document = dict[str, Any]
 
@@ -64,8 +70,8 @@ def registrant_document(registrant: Registrant) -> Document:
     summary = {
         "models": registrant.models,
         "components": registrant.components,
-        "relationships": 0,
-        "policies": 0,
+        "relationships": registrant.relationships,
+        "policies": registrant.policies,
     }
     return _both_spellings({**document, "summary": summary})
 
@@ -83,7 +89,7 @@ def model_document(model: Model) -> Document:
         {
             "id": str(model.model_id),
             "schemaVersion": "models.meshery.io/v1beta1",
-            "version": names.DEFINITION_VERSION,
+            "version": model.definition_version,
             "name": model.name,
             "displayName": model.display_name,
             "description": model.description,
@@ -106,6 +112,20 @@ def model_document(model: Model) -> Document:
     )
 
 
+def trimmed_model_document(model: Model) -> Document:
+    """What a list that only shows models needs."""
+    return _both_spellings(
+        {
+            "id": str(model.model_id),
+            "name": model.name,
+            "displayName": model.display_name,
+            "metadata": {**_MODEL_STYLES, "isAnnotation": model.annotation, **model.metadata},
+            "componentsCount": model.components,
+            "relationshipsCount": model.relationships,
+        }
+    )
+
+
 def model_reference(model: Model) -> Document:
     """The short form of a model that designs store."""
     return _both_spellings(
@@ -113,7 +133,7 @@ def model_reference(model: Model) -> Document:
             "id": str(model.model_id),
             "name": model.name,
             "displayName": model.display_name,
-            "version": names.DEFINITION_VERSION,
+            "version": model.definition_version,
             "model": {"version": model.version},
             "registrant": {"kind": model.registrant_kind},
         }
@@ -137,11 +157,12 @@ def component_document(component: Component, model: Model | None) -> Document:
     styles = dict(_COMPONENT_STYLES)
     if model is not None:
         styles |= {key: value for key, value in model.metadata.items() if key in styles}
+    styles |= component.styles
     return _both_spellings(
         {
             "id": str(component.component_id),
             "schemaVersion": "components.meshery.io/v1beta3",
-            "version": names.DEFINITION_VERSION,
+            "version": component.definition_version,
             "displayName": component.display_name,
             "description": component.description,
             "format": "JSON",
@@ -149,10 +170,10 @@ def component_document(component: Component, model: Model | None) -> Document:
             "modelReference": None if model is None else model_reference(model),
             "modelId": str(component.model_id),
             "styles": styles,
-            "capabilities": [],
+            "capabilities": list(component.capabilities),
             "status": component.status,
             "metadata": metadata,
-            "configuration": {},
+            "configuration": dict(component.configuration),
             "component": {
                 "version": component.api_version,
                 "kind": component.kind,
@@ -161,6 +182,46 @@ def component_document(component: Component, model: Model | None) -> Document:
             "duplicates": component.duplicates,
             "createdAt": _time(component.created_at),
             "updatedAt": _time(component.updated_at),
+        }
+    )
+
+
+def relationship_document(relationship: Relationship, model: Model | None) -> Document:
+    """A relationship definition; without a model inside of one."""
+    return _both_spellings(
+        {
+            "evaluationQuery": "",
+            "capabilities": [],
+            "metadata": {},
+            "selectors": [],
+            **relationship.definition,
+            "id": str(relationship.relationship_id),
+            "schemaVersion": "relationships.meshery.io/v1beta3",
+            "version": relationship.definition_version,
+            "kind": relationship.kind,
+            "type": relationship.type,
+            "subType": relationship.sub_type,
+            "status": relationship.status,
+            "model": None if model is None else model_reference(model),
+            "modelId": str(relationship.model_id),
+            "createdAt": _time(relationship.created_at),
+            "updatedAt": _time(relationship.updated_at),
+        }
+    )
+
+
+def connection_definition_document(definition: ConnectionDefinition) -> Document:
+    """A connection definition, as its author wrote it."""
+    return _both_spellings(
+        {
+            "schemaVersion": "connections.meshery.io/v1beta3",
+            **definition.definition,
+            "id": str(definition.definition_id),
+            "kind": definition.kind,
+            "modelId": str(definition.model_id),
+            "model": {"name": definition.model_name},
+            "createdAt": _time(definition.created_at),
+            "updatedAt": _time(definition.updated_at),
         }
     )
 

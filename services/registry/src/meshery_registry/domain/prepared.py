@@ -117,13 +117,13 @@ class PreparedConnection:
 
 @dataclass(frozen=True, slots=True)
 class PreparedPackage:
-    """One model with what belongs to it, ready to be stored in one transaction."""
+    """One model with what belongs to it, ready to be stored in one transaction; policies with their hashes."""
 
     model: PreparedModel
     components: list[PreparedComponent] = field(default_factory=list)
     relationships: list[PreparedRelationship] = field(default_factory=list)
     connections: list[PreparedConnection] = field(default_factory=list)
-    policies: tuple[PolicyEntity, ...] = ()
+    policies: list[tuple[PolicyEntity, bytes]] = field(default_factory=list)
     schemas: dict[str, StoredSchema] = field(default_factory=dict)
     icons: dict[str, str] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
@@ -160,7 +160,7 @@ def prepared(
         model = preparer.model(package.model, organization_id)
     except _Refused as error:
         return Refusal("model", package.model.name[:_MAX_NAME], str(error))
-    made = PreparedPackage(model, policies=package.policies, icons=preparer.icons, refused=[*package.refused])
+    made = PreparedPackage(model, icons=preparer.icons, refused=[*package.refused])
     preparer.into = made
     for component in package.components:
         preparer.add(component)
@@ -173,7 +173,19 @@ def prepared(
         except _Refused as error:
             made.refused.append(Refusal("connection", connection.kind[:_MAX_NAME], str(error)))
             continue
-        made.connections.append(PreparedConnection(definition_id, connection.kind, body, _hash(body)))
+        if any(one.definition_id == definition_id for one in made.connections):
+            reason = "another connection definition of the package has its kind"
+            made.refused.append(Refusal("connection", connection.kind[:_MAX_NAME], reason))
+        else:
+            made.connections.append(PreparedConnection(definition_id, connection.kind, body, _hash(body)))
+    for policy in package.policies:
+        try:
+            _check_name("name", policy.name)
+            if any((one.language, one.name) == (policy.language, policy.name) for one, _ in made.policies):
+                raise _Refused("another policy of the package has its name")
+            made.policies.append((policy, _hash(_json(_plain(policy)))))
+        except _Refused as error:
+            made.refused.append(Refusal("policy", policy.name[:_MAX_NAME], str(error)))
     return _with_fingerprint(made)
 
 
@@ -388,10 +400,9 @@ def _with_fingerprint(package: PreparedPackage) -> PreparedPackage:
         *(one.content_hash for one in package.components),
         *(one.content_hash for one in package.relationships),
         *(one.content_hash for one in package.connections),
+        *(content_hash for _, content_hash in package.policies),
     ):
         digest.update(content_hash)
-    for policy in package.policies:
-        digest.update(_hash(_json(_plain(policy))))
     return replace(package, fingerprint=digest.digest())
 
 

@@ -1,6 +1,19 @@
 """Every SQL statement of the registry service. Rows do not leave it."""
 
+from meshery_registry.store.components import ComponentStore
 from meshery_registry.store.definitions import DefinitionStore
+from meshery_registry.store.models import ModelStore
+from meshery_registry.store.packages import PackageStore
+from meshery_registry.store.policies import PolicyStore
 from meshery_registry.store.registrations import RegistrationStore
+from meshery_registry.store.relationships import RelationshipStore
 
-__all__ = ["DefinitionStore", "RegistrationStore"]
+__all__ = [
+    "ComponentStore",
+    "DefinitionStore",
+    "ModelStore",
+    "PackageStore",
+    "PolicyStore",
+    "RegistrationStore",
+    "RelationshipStore",
+]

@@ -1,15 +1,17 @@
-"""Writing what clusters teach, and who taught it."""
+"""Who registered what, and writing what clusters teach."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Page, SelectBuilder, Sort, contains
 from meshery_contracts.paging import PageRequest
 from meshery_registry.domain.definitions import CLUSTER, NewComponent, NewModel, Registrant
+from meshery_registry.store.models import words_of
+from meshery_registry.store.visible import SHIPPED, seen_by
 
 _ORDER = OrderBy(
     columns={
@@ -24,11 +26,12 @@ _ORDER = OrderBy(
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a cluster serves of a group version, as it was last told."""
+    """What a registrant registers of one part, as it was last told; a part is a group version or a model."""
 
     model_id: UUID
     fingerprint: bytes
     component_ids: list[UUID]
+    other_ids: list[UUID] = field(default_factory=list)
 
 
 class RegistrationStore:
@@ -45,13 +48,19 @@ class RegistrationStore:
             (select count(distinct g.model_id) from registrations g
                 where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as models,
             (select coalesce(sum(cardinality(g.component_ids)), 0) from registrations g
-                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as components
+                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as components,
+            (select count(*) from registrations g join relationships e
+                    on e.organization_id = g.organization_id and e.id = any(g.other_ids)
+                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as relationships,
+            (select count(*) from registrations g join policies p
+                    on p.organization_id = g.organization_id and p.id = any(g.other_ids)
+                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as policies
             """,
             "registrants r",
         )
-        select.where("r.organization_id = {}", organization_id)
-        if request.search:
-            select.where("r.name ilike {}", contains(request.search))
+        select.where("r.organization_id = any({}::uuid[])", seen_by(organization_id))
+        for word in words_of(request.search):
+            select.where("lower(r.name) like {} or r.kind = {}", contains(word), word)
         page = await select.page(queries, _ORDER, request)
         return page, [_registrant(row) for row in page.rows]
 
@@ -61,7 +70,7 @@ class RegistrationStore:
         """What a cluster was last told to serve of a group version."""
         row = await queries.fetchrow(
             """
-            select model_id, fingerprint, component_ids from registrations
+            select model_id, fingerprint, component_ids, other_ids from registrations
             where organization_id = $1 and connection_id = $2 and group_version = $3
             """,
             organization_id,
@@ -70,7 +79,7 @@ class RegistrationStore:
         )
         if row is None:
             return None
-        return Registration(row["model_id"], row["fingerprint"], row["component_ids"])
+        return Registration(row["model_id"], row["fingerprint"], row["component_ids"], row["other_ids"])
 
     async def locked_generation(self, tx: Transaction, organization_id: UUID) -> int:
         """The generation of an organisation's registry, which nobody else changes until this transaction ends."""
@@ -96,7 +105,14 @@ class RegistrationStore:
         )
 
     async def put_registrant(
-        self, tx: Transaction, organization_id: UUID, connection_id: UUID, *, name: str, version: str
+        self,
+        tx: Transaction,
+        organization_id: UUID,
+        connection_id: UUID,
+        *,
+        name: str,
+        version: str,
+        kind: str = CLUSTER,
     ) -> bool:
         """Note who registers; whether that is news."""
         return bool(
@@ -105,12 +121,12 @@ class RegistrationStore:
                 insert into registrants as r (organization_id, connection_id, kind, name, version)
                 values ($1, $2, $3, $4, $5)
                 on conflict (organization_id, connection_id) do update
-                set name = excluded.name, version = excluded.version, updated_at = now()
-                where (r.name, r.version) is distinct from (excluded.name, excluded.version)
+                set kind = excluded.kind, name = excluded.name, version = excluded.version, updated_at = now()
+                where (r.kind, r.name, r.version) is distinct from (excluded.kind, excluded.name, excluded.version)
                 """,
                 organization_id,
                 connection_id,
-                CLUSTER,
+                kind,
                 name,
                 version,
             )
@@ -226,11 +242,11 @@ class RegistrationStore:
         await tx.execute(
             """
             insert into registrations
-                (organization_id, connection_id, group_version, model_id, fingerprint, component_ids)
-            values ($1, $2, $3, $4, $5, $6)
+                (organization_id, connection_id, group_version, model_id, fingerprint, component_ids, other_ids)
+            values ($1, $2, $3, $4, $5, $6, $7)
             on conflict (organization_id, connection_id, group_version) do update
             set model_id = excluded.model_id, fingerprint = excluded.fingerprint,
-                component_ids = excluded.component_ids, registered_at = now()
+                component_ids = excluded.component_ids, other_ids = excluded.other_ids, registered_at = now()
             """,
             organization_id,
             connection_id,
@@ -238,6 +254,36 @@ class RegistrationStore:
             registration.model_id,
             registration.fingerprint,
             registration.component_ids,
+            registration.other_ids,
+        )
+
+    async def forget_fingerprints(
+        self, tx: Transaction, organization_id: UUID, model_id: UUID, *, besides: UUID
+    ) -> None:
+        """A model has changed: what others registered of it is to be compared anew when they come again."""
+        await tx.execute(
+            """
+            update registrations set fingerprint = ''
+            where organization_id = $1 and model_id = $2 and connection_id <> $3
+            """,
+            organization_id,
+            model_id,
+            besides,
+        )
+
+    async def contents_digest(self, queries: Queries) -> str:
+        """Of what ships with us, as it was stored last; empty before the first time."""
+        return (
+            await queries.fetchval(
+                "select contents_digest from generations where organization_id = $1", SHIPPED
+            )
+            or ""
+        )
+
+    async def put_contents_digest(self, tx: Transaction, digest: str) -> None:
+        """All that ships with us is stored."""
+        await tx.execute(
+            "update generations set contents_digest = $2 where organization_id = $1", SHIPPED, digest
         )
 
     async def remove_unserved(
@@ -292,4 +338,6 @@ def _registrant(row: Row) -> Registrant:
         updated_at=row["updated_at"],
         models=row["models"],
         components=row["components"],
+        relationships=row["relationships"],
+        policies=row["policies"],
     )

@@ -1,0 +1,70 @@
+"""What ships with us, stored at the start of the service: once per content, by one of all replicas.
+
+It goes on beside everything else: requests are answered meanwhile, each model appears whole. What must not be in here:
+what the content is; `domain/contents` reads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import structlog
+
+from meshery_common import leases
+from meshery_common.database import Database
+from meshery_common.processes import WorkerProcess
+from meshery_contracts.caller import Caller, CallerKind
+from meshery_registry.domain.contents import contents_digest
+from meshery_registry.domain.prepared import PreparedPackage, prepare_contents
+from meshery_registry.service.registrations.packages import PackageRegistrar
+from meshery_registry.store import RegistrationStore
+from meshery_registry.store.visible import SHIPPED
+
+_log = structlog.get_logger(__name__)
+
+_LEASE = "contents"
+#: We, for the organisation of what ships with us.
+_US = Caller(kind=CallerKind.SERVICE, user_id=SHIPPED, organization_id=SHIPPED, actor="registry")
+
+
+class Contents:
+    """Stores the models of a folder for everybody."""
+
+    def __init__(self, db: Database, registrar: PackageRegistrar, folder: Path) -> None:
+        self._db = db
+        self._registrar = registrar
+        self._store = RegistrationStore()
+        self._folder = folder
+
+    async def run(self) -> None:
+        """Store what is not stored, then do nothing for ever."""
+        try:
+            async with leases.held(self._db, _LEASE):
+                await self.store()
+        except leases.LeaseLost:
+            # Another one does it: the same models, so nothing is lost when both write some of them.
+            _log.warning("The lease for storing what ships with us was lost")
+        await asyncio.Event().wait()
+
+    async def store(self) -> int:
+        """Store the folder unless it is stored; how many models were written or looked at."""
+        digest = await asyncio.to_thread(contents_digest, self._folder)
+        if await self._store.contents_digest(self._db.within(SHIPPED)) == digest:
+            return 0
+        # A process of its own, for once: what people send is not to wait behind it.
+        async with WorkerProcess.open() as worker:
+            found = await worker.run(prepare_contents, str(self._folder))
+        packages = [one for one in found if isinstance(one, PreparedPackage)]
+        for package in packages:
+            async with self._db.transaction(SHIPPED) as tx:
+                await self._registrar.register(tx, package, _US, complete=True)
+        async with self._db.transaction(SHIPPED) as tx:
+            await self._store.locked_generation(tx, SHIPPED)
+            await self._store.put_contents_digest(tx, digest)
+        refused = [one for one in found if not isinstance(one, PreparedPackage)]
+        refused += [one for package in packages for one in package.refused]
+        for one in refused:
+            _log.error("What ships with us was refused", entity=one.name, reason=one.reason)
+        _log.info("What ships with us is stored", models=len(packages))
+        return len(packages)
