@@ -40,6 +40,12 @@ _FOREIGN: Final = {
 _BLOBS: Final = ("/blobs/sha256/", "/blobs/sha512/")
 
 
+_MEMBERS: Final = {"zip": zip_members, "tar": tar_members, "gzip": gzip_tar_members}
+#: With this before its name, a layer takes away what a layer below it has.
+_TAKEN_AWAY: Final = ".wh."
+_ALL_TAKEN_AWAY: Final = ".wh..wh..opq"
+
+
 @dataclass(slots=True)
 class Unpacked:
     """The files of a source that may hold definitions, by path, and what was not taken."""
@@ -90,15 +96,10 @@ class _Unpacker:
                 self._keep(path, data)
             return
         if form == "gzip" and not is_tar(gzip_start(data, _START)):
-            self._put_gunzipped(path.removesuffix(".gz"), data, depth)
+            self._check_depth(path, depth)
+            self.put(path.removesuffix(".gz"), self._gunzipped(data), inside=inside, depth=depth + 1)
             return
-        if form in _FOREIGN.values():
-            raise Refused(f"It is packed with {form}, which is not read.", "Pack it as zip or tar.gz.")
-        if depth >= self.budget.limits.depth:
-            most = self.budget.limits.depth
-            raise OverLimit(f"Archives lie in archives more than {most} deep.", "Pack it less often.", path)
-        members = {"zip": zip_members, "tar": tar_members, "gzip": gzip_tar_members}[form]
-        files = self._files(members(data, self.budget), below)
+        files = self._files(self._members(form, data, path, depth), below)
         root = image_root(files)
         if root is not None:
             self._put_image(files, root, below, depth)
@@ -106,28 +107,47 @@ class _Unpacker:
             if root is None or not name.startswith(root):
                 self._put_inner(f"{below}{name}", content, depth)
 
-    def _put_inner(self, path: str, data: bytes, depth: int, *, inside: str | None = None) -> None:
+    def _members(self, form: str, data: bytes, path: str, depth: int) -> Iterator[Member]:
+        if form in _FOREIGN.values():
+            raise Refused(f"It is packed with {form}, which is not read.", "Pack it as zip or tar.gz.")
+        self._check_depth(path, depth)
+        return _MEMBERS[form](data, self.budget)
+
+    def _check_depth(self, path: str, depth: int) -> None:
+        if depth >= self.budget.limits.depth:
+            most = self.budget.limits.depth
+            raise OverLimit(f"Archives lie in archives more than {most} deep.", "Pack it less often.", path)
+
+    def _put_inner(self, path: str, data: bytes, depth: int) -> None:
         """As `put`, of what lies in an archive: if it is broken, the rest is not."""
         try:
-            self.put(path, data, inside=inside, depth=depth + 1)
+            self.put(path, data, depth=depth + 1)
         except OverLimit:
             raise
         except Refused as error:
             where = "/".join(filter(None, (path, error.where)))
             self._refuse(path, error.reason, error.remedy, where)
 
-    def _put_gunzipped(self, path: str, data: bytes, depth: int) -> None:
+    def _gunzipped(self, data: bytes) -> bytes:
         content = _read_all(gunzip(data, self.budget), self.budget.limits.packed_bytes)
         if content is None:
             raise Refused("Unpacked it is too large for one file.", "Split it.")
-        self.put(path, content, depth=depth + 1)
+        return content
 
     def _put_image(self, files: Mapping[str, bytes], root: str, below: str, depth: int) -> None:
+        """The files of an image: each layer over those before it."""
+        merged: dict[str, bytes] = {}
         for name, layer in image_layers(files, root):
-            if _form(layer[:_START]) is None:
-                self._keep(f"{below}{root}{safe_path(name)}", layer)
-            else:
-                self._put_inner(f"{below}{root}{name}", layer, depth, inside=f"{below}{root}")
+            form = _form(layer[:_START])
+            if form is None:
+                merged[safe_path(name)] = layer
+                continue
+            members = self._members(form, layer, f"{below}{root}{name}", depth + 1)
+            own = self._files(members, f"{below}{root}{name}/")
+            merged = {path: data for path, data in merged.items() if not _is_taken_away(path, own)}
+            merged |= {path: data for path, data in own.items() if _TAKEN_AWAY not in path}
+        for path, data in merged.items():
+            self._put_inner(f"{below}{root}{path}", data, depth + 1)
 
     def _files(self, members: Iterator[Member], below: str) -> dict[str, bytes]:
         """The members of one archive that are worth a look."""
@@ -195,9 +215,24 @@ def _form(start: bytes) -> str | None:
 def _is_readable(path: str, start: bytes) -> bool:
     """Whether a file may hold definitions, by its name, or for want of one by how it begins."""
     name = path.rpartition("/")[2].lower()
-    if name.endswith(_READ) or name == "oci-layout" or any(blobs in f"/{path}" for blobs in _BLOBS):
+    if (
+        name.startswith(_TAKEN_AWAY)
+        or name.endswith(_READ)
+        or name == "oci-layout"
+        or any(blobs in f"/{path}" for blobs in _BLOBS)
+    ):
         return True
     return "." not in name and start.lstrip()[:1] in (b"{", b"[")
+
+
+def _is_taken_away(path: str, layer: Mapping[str, bytes]) -> bool:
+    """Whether a layer hides a file of the layers below: by itself, or a folder that it lies in."""
+    while path:
+        folder, slash, name = path.rpartition("/")
+        if f"{folder}{slash}{_TAKEN_AWAY}{name}" in layer or f"{folder}{slash}{_ALL_TAKEN_AWAY}" in layer:
+            return True
+        path = folder
+    return False
 
 
 def _read_all(read: Callable[[int], bytes], most: int) -> bytes | None:

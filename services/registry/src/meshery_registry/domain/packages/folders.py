@@ -57,6 +57,9 @@ def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
 
 def documents_of(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
     """The documents of one file and where each stands, with lists opened. Raises Invalid."""
+    if b"\0" in data:
+        remedy = "Send JSON, YAML, or a zip, tar or tar.gz that is whole."
+        raise Invalid("It is neither text nor an archive that is read.", remedy=remedy)
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -63,8 +63,7 @@ def _gunzipped(data: bytes) -> Iterator[bytes]:
     position = 0
     while position < len(view):
         if bytes(view[position : position + 2]) != _GZIP:
-            if any(view[position:]):
-                raise Refused("Behind its end stands something else.", _MENDING)
+            _check_zero(bytes(view[position:]))
             return
         unpacker = zlib.decompressobj(wbits=31)
         packed = b""
@@ -149,7 +148,10 @@ def _members(stream: _Stream, *, needs_end: bool) -> Iterator[Member]:
         if not start and not needs_end:
             return
         header = start + stream.exactly(_BLOCK - len(start))
-        if not any(header):
+        if _is_zero(header):
+            # To its very end, so that gzip's checksum is reached.
+            while rest := stream.some(_CHUNK):
+                _check_zero(rest)
             return
         if not _has_checksum(header):
             raise Refused("It is damaged: the checksum of a header is wrong.", _MENDING)
@@ -205,6 +207,15 @@ def _text(raw: bytes) -> str:
         return raw.decode()
     except UnicodeDecodeError:
         raise Refused("A name in it is not UTF-8.", "Pack it again with names in UTF-8.") from None
+
+
+def _is_zero(data: bytes) -> bool:
+    return data.count(0) == len(data)
+
+
+def _check_zero(data: bytes) -> None:
+    if not _is_zero(data):
+        raise Refused("Behind its end stands something else.", _MENDING)
 
 
 def _octal(field: bytes) -> int:
