@@ -10,7 +10,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
-from meshery_contracts import connections, designs, events, identity, inventory, registry
+from meshery_contracts import connections, definitions, designs, events, identity, inventory
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import Design, DesignPage, NullString, Visibility
 from meshery_contracts.errors import Conflict, FieldProblem, NotFound
@@ -291,8 +291,11 @@ async def test_the_caller_and_a_new_token(http: ClientSession, stubs: Stubs, per
 async def test_fields_of_meshery(http: ClientSession, stubs: Stubs) -> None:
     await stubs.answer(designs.LIST, DesignPage(total_count=1, page_size=10, patterns=[a_design()]))
     await stubs.answer(inventory.SUMMARIZE, inventory.Summary(kinds=[], namespaces=["shop"], total_count=0))
-    model = {"name": "kubernetes", "displayName": "Kubernetes", "componentsCount": 4, "relationshipsCount": 0}
-    await stubs.answer(registry.LIST_MODELS, registry.EntityPage(models=[model, model]))
+    counts = definitions.RegistrySummary(
+        models=2, components=8, relationships=0, policies=0, registrants=1, categories=1, generation=1,
+        components_by_model=[definitions.NameCount(name="Kubernetes", count=8)], relationships_by_model=[],
+    )  # fmt: skip
+    await stubs.answer(definitions.SUMMARY, counts)
     answer = await send(
         http,
         """{

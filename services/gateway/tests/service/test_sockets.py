@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-import orjson
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientSession, WSServerHandshakeError
 
 from meshery_contracts import connections, deployments, designs, events, identity, inventory
 from meshery_contracts.caller import Caller
@@ -25,68 +24,12 @@ from meshery_gateway.graphql import inventory as graphql_inventory
 from meshery_gateway.graphql import sockets
 from meshery_gateway.settings import GatewaySettings
 from meshery_testkit.nats import NATSForTests, People
+from meshery_testkit.sockets import Wire, wired
 from meshery_testkit.stubs import Stubs
 
 PATH = "/api/system/graphql/query"
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DESIGN_CHANGES = "subscription { designChanges { sequence resync change designId version } }"
-
-
-class Wire:
-    """A client's end of a socket."""
-
-    def __init__(self, socket: ClientWebSocketResponse) -> None:
-        self.socket = socket
-
-    async def send(self, kind: str, operation_id: str = "", payload: Any = None) -> None:
-        message = {"type": kind}
-        if operation_id:
-            message["id"] = operation_id
-        if payload is not None:
-            message["payload"] = payload
-        await self.socket.send_str(orjson.dumps(message).decode())
-
-    async def get(self) -> Any:
-        async with asyncio.timeout(10):
-            message = await self.socket.receive()
-        assert message.type is WSMsgType.TEXT, message
-        return orjson.loads(message.data)
-
-    async def closed(self) -> int:
-        """The code that the server closes with; what comes before is passed over."""
-        async with asyncio.timeout(10):
-            while True:
-                message = await self.socket.receive()
-                if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.CLOSING):
-                    assert self.socket.close_code is not None
-                    return self.socket.close_code
-
-    async def init(self, payload: Any = None) -> None:
-        await self.send("connection_init", payload=payload)
-        assert (await self.get())["type"] == "connection_ack"
-
-    async def subscribe(self, query: str, operation_id: str = "1", **variables: Any) -> None:
-        """Subscribe; a query after it is answered when the subscription stands."""
-        await self.send("subscribe", operation_id, {"query": query, "variables": variables})
-        await self.send("subscribe", "settle", {"query": "{ __typename }"})
-        while (told := await self.get())["id"] != "settle":
-            raise AssertionError(told)
-        assert (await self.get())["type"] == "complete"
-
-    async def next(self, operation_id: str = "1") -> Any:
-        """The data of the next delivery."""
-        told = await self.get()
-        assert (told["type"], told["id"]) == ("next", operation_id), told
-        assert "errors" not in told["payload"], told
-        return told["payload"]["data"]
-
-
-@asynccontextmanager
-async def wired(
-    http: ClientSession, protocol: str = "graphql-transport-ws", **headers: str
-) -> AsyncIterator[Wire]:
-    async with http.ws_connect(PATH, protocols=(protocol,), headers=headers) as socket:
-        yield Wire(socket)
 
 
 @pytest.fixture

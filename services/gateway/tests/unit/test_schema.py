@@ -87,6 +87,9 @@ def test_deliveries_count_and_tell_of_gaps() -> None:
         "ConnectionDelivery",
         "DesignDelivery",
         "CloneDelivery",
+        "ImportDelivery",
+        "RegistryDelivery",
+        "PolicyDelivery",
     ):
         found = types[name]
         assert isinstance(found, GraphQLObjectType)

@@ -22,8 +22,10 @@ from meshery_contracts.connections import (
     SetStatus,
 )
 from meshery_contracts.keys import Key
+from meshery_contracts.messages import Message
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import Info, page_of
+from meshery_gateway.graphql.following import Told, deliveries
 from meshery_gateway.http.calls import message_from
 
 _query = QueryType()
@@ -88,31 +90,25 @@ async def save_kubeconfig(_: object, info: Info, input: dict[str, Any]) -> Regis
 
 
 @_subscription.source("connectionChanges")
-async def follow_connections(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+def follow_connections(_: object, info: Info) -> AsyncGenerator[Told, None]:
     """Changes of state. Names are not told here: the connection is read under the rights of who follows."""
-    context = info.context
-    with context.live.follow(context.session, Key.VIEW_CONNECTIONS, contract.CHANGED) as following:
-        async for delivery in following:
-            context.forget()
-            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
-            fact = delivery.happened.event if delivery.happened else None
-            if isinstance(fact, ConnectionFact):
-                told |= {
-                    "connection_id": fact.connection_id,
-                    "status": fact.status,
-                    "previous": fact.previous,
-                }
-            yield told
+    return deliveries(info, Key.VIEW_CONNECTIONS, contract.CHANGED, tell=_told_of)
+
+
+def _told_of(fact: Message) -> Told:
+    if not isinstance(fact, ConnectionFact):
+        return {}
+    return {"connection_id": fact.connection_id, "status": fact.status, "previous": fact.previous}
 
 
 @_subscription.field("connectionChanges")
-def tell_connection(told: dict[str, Any], _: Info) -> dict[str, Any]:
+def tell_connection(told: Told, _: Info) -> Told:
     """The delivery itself."""
     return told
 
 
 @_delivery.field("connection")
-async def connection_of_delivery(told: dict[str, Any], info: Info) -> Connection | None:
+async def connection_of_delivery(told: Told, info: Info) -> Connection | None:
     """The connection as it is now."""
     connection_id = told.get("connection_id")
     if connection_id is None:

@@ -23,7 +23,9 @@ from meshery_contracts.deployments import (
 )
 from meshery_contracts.designs import Design
 from meshery_contracts.keys import Key
+from meshery_contracts.messages import Message
 from meshery_gateway.graphql.context import Info, page_of
+from meshery_gateway.graphql.following import Told, progress
 from meshery_gateway.http.calls import message_from
 
 _query = QueryType()
@@ -92,31 +94,29 @@ async def cancel_run(_: object, info: Info, id: UUID) -> Run:
 
 
 @_subscription.source("runProgress")
-async def follow_run(_: object, info: Info, run_id: UUID) -> AsyncGenerator[dict[str, Any], None]:
-    """A run: where it stands at once, then each step. Whoever may not read the run is refused here."""
-    context = info.context
+def follow_run(_: object, info: Info, run_id: UUID) -> AsyncGenerator[Told, None]:
+    """A run: where it stands at once, then each step."""
+
+    async def read() -> Told:
+        return _told_of(await info.context.ask(contract.GET_RUN, RunId(run_id=run_id)))
+
+    def tell(fact: Message) -> Told | None:
+        if not isinstance(fact, RunFact) or fact.run_id != run_id:
+            return None
+        return {name: getattr(fact, name) for name in ("run_id", "status", "done", "total", "failed")}
+
     topics = (contract.RUN_STARTED, contract.RUN_PROGRESSED, contract.RUN_FINISHED)
-    with context.live.follow(context.session, Key.DETAILS_OF_DESIGN, *topics) as following:
-        sequence = 1
-        told = _told_of(await context.ask(contract.GET_RUN, RunId(run_id=run_id)))
-        yield {**told, "sequence": sequence, "resync": False}
-        while told["status"] not in _FINISHED:
-            delivery = await anext(following, None)
-            if delivery is None:
-                return
-            if delivery.happened is None:
-                told = _told_of(await context.ask(contract.GET_RUN, RunId(run_id=run_id)))
-            else:
-                fact = delivery.happened.event
-                if not isinstance(fact, RunFact) or fact.run_id != run_id:
-                    continue
-                told = {name: getattr(fact, name) for name in ("status", "done", "total", "failed")}
-            sequence += 1
-            context.forget()
-            yield {**told, "run_id": run_id, "sequence": sequence, "resync": delivery.resync}
+    return progress(
+        info,
+        Key.DETAILS_OF_DESIGN,
+        *topics,
+        read=read,
+        tell=tell,
+        over=lambda told: told["status"] in _FINISHED,
+    )
 
 
-def _told_of(run: Run) -> dict[str, Any]:
+def _told_of(run: Run) -> Told:
     states = [one.state for one in run.objects]
     done = sum(state not in _UNDER_WAY for state in states)
     return {
@@ -129,12 +129,12 @@ def _told_of(run: Run) -> dict[str, Any]:
 
 
 @_subscription.field("runProgress")
-def tell_run(told: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
+def tell_run(told: Told, _: Info, **__: Any) -> Told:
     """The delivery itself."""
     return told
 
 
 @_delivery.field("run")
-async def run_of_delivery(told: dict[str, Any], info: Info) -> Run:
+async def run_of_delivery(told: Told, info: Info) -> Run:
     """The run as it is now."""
     return await info.context.ask(contract.GET_RUN, RunId(run_id=told["run_id"]))

@@ -30,7 +30,9 @@ from meshery_contracts.designs import (
     ValidationReport,
 )
 from meshery_contracts.keys import Key
+from meshery_contracts.messages import Message
 from meshery_gateway.graphql.context import Info, page_of, wanted_fields
+from meshery_gateway.graphql.following import Told, deliveries
 from meshery_gateway.http.calls import message_from
 
 _query = QueryType()
@@ -137,46 +139,41 @@ async def import_design(_: object, info: Info, input: dict[str, Any]) -> Importe
 
 
 @_subscription.source("designChanges")
-async def follow_designs(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+def follow_designs(_: object, info: Info) -> AsyncGenerator[Told, None]:
     """Saves, of which a clone is the first, and deletions.
 
     Names are not told here: the design is read under the rights of who follows.
     """
-    context = info.context
     topics = (contract.SAVED, contract.CLONED, contract.DELETED)
-    with context.live.follow(context.session, Key.VIEW_DESIGNS, *topics) as following:
-        async for delivery in following:
-            context.forget()
-            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
-            event = delivery.happened.event if delivery.happened else None
-            if isinstance(event, DesignSaved):
-                told |= {"change": "saved", "version": event.version}
-            if isinstance(event, DesignCloned):
-                told |= {"change": "saved", "version": 1}
-            if isinstance(event, DesignDeleted):
-                told["change"] = "deleted"
-            if isinstance(event, (DesignSaved, DesignCloned, DesignDeleted)):
-                told |= {"design_id": event.design_id, "user_id": event.user_id}
-            yield told
+    return deliveries(info, Key.VIEW_DESIGNS, *topics, tell=_told_of_change)
+
+
+def _told_of_change(event: Message) -> Told:
+    change: Told = {"change": "saved"}
+    if isinstance(event, DesignSaved):
+        change["version"] = event.version
+    elif isinstance(event, DesignCloned):
+        change["version"] = 1
+    elif isinstance(event, DesignDeleted):
+        change["change"] = "deleted"
+    else:
+        return {}
+    return {**change, "design_id": event.design_id, "user_id": event.user_id}
 
 
 @_subscription.source("designCloned")
-async def follow_clones(_: object, info: Info) -> AsyncGenerator[dict[str, Any], None]:
+def follow_clones(_: object, info: Info) -> AsyncGenerator[Told, None]:
     """Clones in the organisation. As above only ids are told: a clone is private."""
-    context = info.context
-    with context.live.follow(context.session, Key.VIEW_DESIGNS, contract.CLONED) as following:
-        async for delivery in following:
-            context.forget()
-            told: dict[str, Any] = {"sequence": delivery.sequence, "resync": delivery.resync}
-            event = delivery.happened.event if delivery.happened else None
-            if isinstance(event, DesignCloned):
-                told |= event.model_dump(include={"design_id", "original_id", "user_id"}, by_alias=False)
-            yield told
+    return deliveries(info, Key.VIEW_DESIGNS, contract.CLONED, tell=_told_of_clone)
+
+
+def _told_of_clone(event: Message) -> Told:
+    return event.model_dump(include={"design_id", "original_id", "user_id"}, by_alias=False)
 
 
 @_subscription.field("designChanges")
 @_subscription.field("designCloned")
-def tell_design(told: dict[str, Any], _: Info) -> dict[str, Any]:
+def tell_design(told: Told, _: Info) -> Told:
     """The delivery itself."""
     return told
 

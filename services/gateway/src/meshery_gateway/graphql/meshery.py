@@ -9,12 +9,13 @@ from uuid import UUID
 
 from ariadne import ObjectType, QueryType, SubscriptionType
 
-from meshery_contracts import connections, designs, inventory, registry
+from meshery_contracts import connections, definitions, designs, inventory, registry
 from meshery_contracts.connections import KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
 from meshery_contracts.errors import Invalid, Unavailable
 from meshery_contracts.inventory import Summarize
 from meshery_contracts.keys import Key
+from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
 from meshery_gateway.graphql.scalars import time_text
@@ -117,22 +118,11 @@ def _named(ids: list[str] | None) -> list[str]:
 
 async def _summary(context: Context, selector: dict[str, Any]) -> dict[str, Any]:
     """How much each model brings; `type` picks one of the two, anything else gives both."""
-    models: list[dict[str, Any]] = []
-    request = registry.ListModels(page_size=1000)
-    while True:
-        page = await context.ask(registry.LIST_MODELS, request)
-        models += page.models or []
-        if not page.next_cursor or not page.models:
-            break
-        request = request.model_copy(update={"cursor": page.next_cursor})
+    counts = await context.ask(definitions.SUMMARY, Nothing())
     found: dict[str, Any] = {}
     for part in ("components", "relationships"):
         if selector["type"] in (part, part[:-1]) or selector["type"] not in _SUMMARY_TYPES:
-            counts: dict[str, int] = {}
-            for one in models:
-                name = one.get("displayName") or one.get("name") or ""
-                counts[name] = counts.get(name, 0) + (one.get(f"{part}Count") or 0)
-            found[part] = [{"name": name, "count": count} for name, count in counts.items() if count]
+            found[part] = getattr(counts, f"{part}_by_model")
     return found
 
 

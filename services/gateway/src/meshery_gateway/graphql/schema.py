@@ -12,15 +12,32 @@ from meshery_gateway.graphql import (
     connections,
     deployments,
     designs,
+    evaluation,
     events,
     identity,
+    imports,
     inventory,
     meshery,
+    policies,
+    registrations,
     registry,
 )
 from meshery_gateway.graphql.scalars import SCALARS
 
-_AREAS = (identity, designs, deployments, connections, inventory, events, registry, meshery)
+_AREAS = (
+    identity,
+    designs,
+    deployments,
+    connections,
+    inventory,
+    events,
+    registry,
+    registrations,
+    imports,
+    evaluation,
+    policies,
+    meshery,
+)
 
 
 def _inside(name: str, *_: object) -> str:
