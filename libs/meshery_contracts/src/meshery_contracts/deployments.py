@@ -16,6 +16,7 @@ from meshery_contracts.errors import Problem, Word
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Fact, Message, PublicMessage
 from meshery_contracts.paging import PageReply, PageRequest
+from meshery_contracts.policies import Finding
 
 
 class Direction(StrEnum):
@@ -86,7 +87,15 @@ class Plan(PublicMessage):
     direction: Direction
     hash: str
     objects: list[ObjectPlan]
-    valid: bool = Field(description="Whether nothing in it is a conflict or a failure.")
+    valid: bool = Field(
+        description="Whether nothing in it is a conflict or a failure, and no policy refuses the design."
+    )
+    policies: list[Finding] = Field(
+        default_factory=list, description="What the policies in force say of the design; not of a removal."
+    )
+    policy_problem: Problem | None = Field(
+        default=None, description="Why the policies could not be asked: a deployment would not start."
+    )
 
 
 class DeployDesign(Message):
@@ -152,6 +161,9 @@ class Run(PublicMessage):
     connection_ids: list[UUID]
     objects: list[RunObject] = Field(default_factory=list)
     problem: Problem | None = None
+    policies: list[Finding] = Field(
+        default_factory=list, description="What policies warned of and proposed when it was started."
+    )
     user_id: UUID
     created_at: datetime
     updated_at: datetime
@@ -203,8 +215,8 @@ DEPLOY = Endpoint(
     key=Key.DEPLOY_DESIGN,
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
-    timeout_seconds=15.0,
-    summary="Start a run that deploys a design.",
+    timeout_seconds=30.0,
+    summary="Start a run that deploys a design, unless a policy refuses it.",
 )
 UNDEPLOY = Endpoint(
     "meshery.rpc.designs.v1.undeploy_design",

@@ -14,6 +14,7 @@ from meshery_contracts.errors import FieldProblem, Word
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage
 from meshery_contracts.paging import PageReply, PageRequest
+from meshery_contracts.policies import Finding
 
 #: The longest design text that is accepted, in characters.
 MAX_FILE_CHARACTERS = 3 * 1024 * 1024
@@ -216,6 +217,9 @@ class ValidationReport(PublicMessage):
     valid: bool
     checked: int
     components: list[ComponentReport] = Field(default_factory=list)
+    policies: list[Finding] = Field(
+        default_factory=list, description="What the policies in force say; a deny makes it invalid."
+    )
 
 
 class DesignSaved(Fact):

@@ -10,9 +10,10 @@ from uuid import uuid4
 import orjson
 
 from meshery_common.bus import Bus
-from meshery_contracts import registry
+from meshery_contracts import policies, registry
 from meshery_contracts.caller import Caller
 from meshery_contracts.errors import Unavailable
+from meshery_contracts.policies import CheckDesign, Finding, Outcome, PolicyReport
 from meshery_contracts.registry import GetSchemas, ResolvedKind, ResolvedKinds, ResolveKinds, Schemas
 from meshery_testkit.nats import NATSForTests
 
@@ -25,6 +26,10 @@ class StubRegistry:
         self._schemas: dict[str, str] = {}
         #: Whether it cannot be reached.
         self.away = False
+        #: What policies say of every design.
+        self.findings: list[Finding] = []
+        #: The designs that they were asked about.
+        self.checked: list[str] = []
 
     def teach(
         self,
@@ -53,6 +58,7 @@ class StubRegistry:
         async with Bus.connect(nats.bus_settings("registry"), service="registry") as bus:
             await bus.serve(registry.RESOLVE_KINDS, self._resolve)
             await bus.serve(registry.GET_SCHEMAS, self._get_schemas)
+            await bus.serve(policies.CHECK_DESIGN, self._check)
             yield bus
 
     async def _resolve(self, request: ResolveKinds, _caller: Caller) -> ResolvedKinds:
@@ -63,6 +69,13 @@ class StubRegistry:
                 self._kinds.get((one.api_version, one.kind), ResolvedKind(kind=one)) for one in request.kinds
             ]
         )
+
+    async def _check(self, request: CheckDesign, _caller: Caller) -> PolicyReport:
+        if self.away:
+            raise Unavailable("The registry is away.")
+        self.checked.append(request.file)
+        denied = any(one.outcome is Outcome.DENY for one in self.findings)
+        return PolicyReport(allowed=not denied, policies=1, findings=self.findings)
 
     async def _get_schemas(self, request: GetSchemas, _caller: Caller) -> Schemas:
         """One schema at a time, as if each filled an answer."""

@@ -41,7 +41,7 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         needs.need("nats", bus.connected)
         registry, clusters, identity = RegistryClient(bus), ClusterClient(bus), IdentityClient(bus)
         designs = DesignsService(db, registry, beside)
-        deployments = DeploymentsService(db, designs, Planner(db, clusters))
+        deployments = DeploymentsService(db, designs, Planner(db, clusters), registry)
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)

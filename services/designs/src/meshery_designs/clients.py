@@ -8,11 +8,12 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from meshery_common.bus import Bus
-from meshery_contracts import clusters, connections, identity, registry
+from meshery_contracts import clusters, connections, identity, policies, registry
 from meshery_contracts.clusters import ObjectOutcome, ObjectReference, ObjectResult, ObjectResults
 from meshery_contracts.connections import Connection, ConnectionStatus
 from meshery_contracts.errors import ProblemError, TooLarge
 from meshery_contracts.paging import MAX_PAGE_SIZE
+from meshery_contracts.policies import PolicyReport
 from meshery_contracts.registry import KindName, ResolvedKind
 
 T = TypeVar("T")
@@ -57,6 +58,10 @@ class RegistryClient:
         while len(self._schemas) > _SCHEMAS_KEPT:
             self._schemas.popitem(last=False)
         return found
+
+    async def check(self, file: str) -> PolicyReport:
+        """What the policies in force say of a design file (JSON text). Raises Unavailable when nobody can say."""
+        return await self._bus.request(policies.CHECK_DESIGN, policies.CheckDesign(file=file))
 
 
 class ClusterClient:

@@ -66,8 +66,8 @@ async def client(nats: NATSForTests, people: People) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def service(settings: DesignsSettings, client: Client) -> AsyncIterator[None]:
-    """The running service."""
+async def service(settings: DesignsSettings, client: Client, kinds: StubRegistry) -> AsyncIterator[None]:
+    """The running service, beside a registry that it can ask."""
     async with hosted(running(settings)):
         yield
 

@@ -29,6 +29,8 @@ from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
 from meshery_testkit.stub_clusters import StubCluster
 
+pytestmark = pytest.mark.usefixtures("kinds")
+
 WEB = "Deployment/web"
 
 

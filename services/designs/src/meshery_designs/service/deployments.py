@@ -22,20 +22,28 @@ from meshery_contracts.deployments import (
     RunStatus,
 )
 from meshery_contracts.designs import Design, GetDesign
-from meshery_contracts.errors import Conflict
+from meshery_contracts.errors import Conflict, ProblemError, error_from
+from meshery_contracts.policies import Finding
+from meshery_designs.clients import RegistryClient
+from meshery_designs.domain import policies
 from meshery_designs.service.designs import DesignsService
 from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
 from meshery_designs.service.planning import Draft, Planner
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
-from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, run_of
+from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, run_of, said_at_start
 
 
 class DeploymentsService:
     """Use cases over plans and runs."""
 
     def __init__(
-        self, db: Database, designs: DesignsService, planner: Planner, clock: Clock = utc_now
+        self,
+        db: Database,
+        designs: DesignsService,
+        planner: Planner,
+        registry: RegistryClient,
+        clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._store = RunStore()
@@ -43,6 +51,7 @@ class DeploymentsService:
         self._design_store = DesignStore()
         self._designs = designs
         self._planner = planner
+        self._registry = registry
         self._clock = clock
 
     async def plan(self, request: PlanDesign, caller: Caller) -> Plan:
@@ -50,7 +59,16 @@ class DeploymentsService:
         document, version = await self._designs.file_of(
             request.design_id, request.file, request.version, caller
         )
-        return (await self._planner.draft(request, document, version, caller)).plan
+        plan = (await self._planner.draft(request, document, version, caller)).plan
+        if request.direction is Direction.UNDEPLOY:
+            return plan
+        try:
+            report = await self._registry.check(orjson.dumps(document).decode())
+        except ProblemError as error:
+            return plan.model_copy(
+                update={"valid": False, "policy_problem": policies.not_asked(error.problem)}
+            )
+        return plan.model_copy(update={"valid": plan.valid and report.allowed, "policies": report.findings})
 
     async def deploy(self, request: DeployDesign, caller: Caller) -> Run:
         """Start a run that brings a design into clusters."""
@@ -66,6 +84,8 @@ class DeploymentsService:
         design = await self._designs.get(asked, caller)
         queries = self._db.within(caller.organization_id)
         await self._design_store.require_operate(queries, design.id, caller)
+        # What is to be removed needs nobody's permission; what is under way was permitted when it began.
+        findings = await self._permitted(design) if direction is Direction.DEPLOY else []
         draft = await self._draft(design, request, direction, caller)
         async with self._db.command(caller.organization_id) as tx:
             _check_agreed(draft, request.plan_hash)
@@ -77,6 +97,7 @@ class DeploymentsService:
                 direction=direction,
                 force=request.force,
                 connection_ids=[one.id for one in draft.clusters],
+                policies=findings,
             )
             run_id = await operations.start(
                 tx,
@@ -94,6 +115,16 @@ class DeploymentsService:
             await outbox.add(tx, contract.RUN_STARTED, fact, subject_id=run_id)
             return await tx.answer(await self._shown(tx, run))
 
+    async def _permitted(self, design: Design) -> list[Finding]:
+        """What policies have to say of a design that none refuses. Raises Conflict, or Unavailable when unsure."""
+        try:
+            report = await self._registry.check(design.pattern_file)
+        except ProblemError as error:
+            raise error_from(policies.not_asked(error.problem)) from None
+        if refusal := policies.refusal(report):
+            raise refusal
+        return policies.remembered(report.findings)
+
     async def _draft(
         self, design: Design, request: DeployDesign, direction: Direction, caller: Caller
     ) -> Draft:
@@ -108,7 +139,7 @@ class DeploymentsService:
         return await self._planner.draft(wanted, orjson.loads(design.pattern_file), design.version, caller)
 
     async def run(self, request: RunId, caller: Caller) -> Run:
-        """A run with its objects."""
+        """A run with its objects and what policies said at its start."""
         queries = self._db.within(caller.organization_id)
         return await self._shown(queries, await self._store.get(queries, request.run_id, caller))
 
@@ -134,7 +165,7 @@ class DeploymentsService:
 
     async def _shown(self, queries: Queries, run: Operation) -> Run:
         objects = await self._store.objects(queries, run.operation_id)
-        return run_of(run).model_copy(update={"objects": objects})
+        return run_of(run).model_copy(update={"objects": objects, "policies": said_at_start(run)})
 
 
 def _check_agreed(draft: Draft, agreed_hash: str) -> None:

@@ -246,14 +246,18 @@ class DesignsService:
         )
 
     async def validate(self, request: ValidateDesign, caller: Caller) -> ValidationReport:
-        """Check every component against the schema of its kind."""
+        """Check every component against the schema of its kind, and the design against the policies in force."""
         document, _ = await self.file_of(request.design_id, request.file, None, caller)
         components = [one for one in document["components"] if manifests.is_deployable(one)]
         kinds = await self._registry.resolve(validation.kind_of(one) for one in components)
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
         reports = await self._worker.run(validation.reports_on, components, kinds, schemas)
+        judged = await self._registry.check(orjson.dumps(document).decode())
         return ValidationReport(
-            valid=not any(one.problems for one in reports), checked=len(components), components=reports
+            valid=judged.allowed and not any(one.problems for one in reports),
+            checked=len(components),
+            components=reports,
+            policies=judged.findings,
         )
 
     async def file_of(

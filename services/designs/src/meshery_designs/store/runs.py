@@ -26,6 +26,7 @@ from meshery_contracts.deployments import (
     RunStatus,
 )
 from meshery_contracts.errors import Conflict, NotFound, Problem
+from meshery_contracts.policies import Finding
 from meshery_designs.domain.steps import Step
 from meshery_designs.store.designs import DESIGNS, missing
 
@@ -54,6 +55,8 @@ class RunOrder(BaseModel):
     direction: Direction
     force: bool
     connection_ids: list[UUID]
+    #: What policies warned of and proposed; none in runs of releases that knew no policies.
+    policies: list[Finding] = []
 
 
 class RunStore:
@@ -214,8 +217,13 @@ class RunStore:
         )
 
 
+def said_at_start(operation: Operation) -> list[Finding]:
+    """What policies warned of and proposed when a run was started."""
+    return RunOrder.model_validate(operation.input).policies
+
+
 def run_of(operation: Operation) -> Run:
-    """A run as clients see it, without its objects."""
+    """A run as clients see it in a list: without its objects, and without what policies said."""
     order = RunOrder.model_validate(operation.input)
     return Run(
         id=operation.operation_id,
