@@ -10,15 +10,34 @@ from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
 from meshery_common.health import Health
+from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
 from meshery_registry import subjects
+from meshery_registry.clients import (
+    ArtifactHubClient,
+    GitClient,
+    HelmRepositoryClient,
+    IdentityClient,
+    OciClient,
+    WebClient,
+)
+from meshery_registry.clients.helm import renderer_here
 from meshery_registry.clients.opa import OpaClient
+from meshery_registry.domain.packages import Limits
 from meshery_registry.service import Contents, DefinitionsService, PackageRegistrar, RegistrationsService
+from meshery_registry.service.exports import ExportsService
+from meshery_registry.service.imports import ImportsService
 from meshery_registry.service.policies import Evaluator, PoliciesService
-from meshery_registry.settings import RegistrySettings
+from meshery_registry.service.sources import Sources
+from meshery_registry.settings import FetchSettings, RegistrySettings
+from meshery_registry.store.imports import IMPORT_KIND
+from meshery_registry.workers import ImportRuns
+from meshery_web import AddressPolicy, Fetcher, FetchPolicy
 
 SERVICE = "registry"
+#: Helm as a library reserves far more than it uses.
+_RENDERING_BYTES = 4 * 1024 * 1024 * 1024
 
 
 @asynccontextmanager
@@ -33,6 +52,9 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         WorkerProcess.open() as beside,
         # Ended when a policy takes too long: nothing else is done in it.
         WorkerProcess.open() as judging,
+        WorkerProcess.open(memory_bytes=settings.import_memory_bytes) as reading,
+        WorkerProcess.open(memory_bytes=_RENDERING_BYTES) as rendering,
+        Fetcher.open(fetch_policy(settings.fetch)) as fetcher,
         OpaClient.open(settings.opa_url, settings.opa_token, seconds=settings.policy_seconds) as opa,
         Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
         supervise(SERVICE) as tasks,
@@ -53,11 +75,62 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         )
         policies = PoliciesService(db, Evaluator(judging, opa, seconds=settings.policy_seconds))
 
+        sources = sources_of(settings.fetch, fetcher, reading)
+        imports = ImportsService(db, sources, max_source_bytes=settings.fetch.max_bytes)
+        exports = ExportsService(db, reading, max_message_bytes=settings.bus.max_message_bytes)
+        runs = ImportRuns(
+            db,
+            sources,
+            registrar,
+            IdentityClient(bus),
+            reading,
+            renderer_here(rendering),
+            limits=Limits(packed_bytes=settings.fetch.max_bytes),
+            read_seconds=settings.import_read_seconds,
+        )
+        worker = Worker(
+            db,
+            {IMPORT_KIND: runs.work},
+            announce=imports.close,
+            concurrency=settings.imports_at_once,
+            grace_seconds=settings.stop_grace_seconds / 2,
+        )
+
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)
+        tasks.start("imports", worker.run)
         if settings.store_contents:
             with as_file(files("meshery_registry") / "content") as folder:
                 tasks.start("contents", Contents(db, registrar, folder).run)
-        await subjects.serve(bus, definitions, registrations, policies)
+        await subjects.serve(bus, definitions, registrations, policies, imports, exports)
         with needs.serving():
             yield needs
+
+
+def fetch_policy(settings: FetchSettings) -> FetchPolicy:
+    """What imports may fetch."""
+    return FetchPolicy(
+        addresses=AddressPolicy(
+            allow_private=settings.allow_private_addresses,
+            allow_loopback=settings.allow_loopback_addresses,
+            allow_networks=settings.allow_networks,
+        ),
+        allow_http=settings.allow_http,
+        ports=frozenset(settings.ports) or None,
+        max_bytes=settings.max_bytes,
+        connect_seconds=settings.connect_seconds,
+        total_seconds=settings.total_seconds,
+        redirects=settings.redirects,
+    )
+
+
+def sources_of(settings: FetchSettings, fetcher: Fetcher, beside: WorkerProcess) -> Sources:
+    """Every kind of source, all behind one fetcher."""
+    return Sources(
+        web=WebClient(fetcher),
+        git=GitClient(fetcher),
+        oci=OciClient(fetcher),
+        charts=HelmRepositoryClient(fetcher, beside),
+        hub=ArtifactHubClient(fetcher, settings.artifact_hub_url),
+        github_url=settings.github_url,
+    )

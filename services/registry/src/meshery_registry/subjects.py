@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from meshery_common.bus import Bus
 from meshery_contracts import definitions as details
+from meshery_contracts import imports as packages
 from meshery_contracts import policies as rules
 from meshery_contracts import registry as contract
 from meshery_registry.service import DefinitionsService, RegistrationsService
+from meshery_registry.service.exports import ExportsService
+from meshery_registry.service.imports import ImportsService
 from meshery_registry.service.policies import PoliciesService
 
 
@@ -15,6 +18,8 @@ async def serve(
     definitions: DefinitionsService,
     registrations: RegistrationsService,
     policies: PoliciesService,
+    imports: ImportsService,
+    exports: ExportsService,
 ) -> None:
     """Answer every endpoint of the contract; fails when one is forgotten."""
     await bus.serve(contract.RESOLVE_KINDS, definitions.resolve)
@@ -39,4 +44,10 @@ async def serve(
     await bus.serve(rules.DELETE_POLICY, policies.delete)
     await bus.serve(rules.TEST_POLICY, policies.test)
     await bus.serve(rules.CHECK_DESIGN, policies.check)
-    await bus.announce(contract, rules)
+    await bus.serve(packages.IMPORT_DEFINITIONS, imports.start)
+    await bus.serve(packages.GET_IMPORT, imports.get)
+    await bus.serve(packages.LIST_IMPORTS, imports.page)
+    await bus.serve(packages.LIST_IMPORT_ENTRIES, imports.entries)
+    await bus.serve(packages.CANCEL_IMPORT, imports.cancel)
+    await bus.serve(packages.EXPORT_MODEL, exports.export)
+    await bus.announce(contract, packages, rules)

@@ -74,7 +74,7 @@ def _read(material: Material, rendered: str | None, limits: Limits) -> Readings:
 
 
 def is_chart(archive: bytes) -> bool:
-    """Whether a tar.gz has a folder with a Chart.yaml; looks at its beginning only."""
+    """Whether a tar.gz has a Chart.yaml at its top or in a folder there; looks at its beginning only."""
     if not archive.startswith(b"\x1f\x8b"):
         return False
     try:
@@ -85,7 +85,7 @@ def is_chart(archive: bytes) -> bool:
     while at + _BLOCK <= len(content):
         header = content[at : at + _BLOCK]
         name = header[:100].rstrip(b"\0").removeprefix(b"./")
-        if name.count(b"/") == 1 and name.endswith(b"/Chart.yaml"):
+        if name.count(b"/") <= 1 and name.rpartition(b"/")[2] == b"Chart.yaml":
             return True
         try:
             size = int(header[124:136].strip(b"\0 ") or b"0", 8)
