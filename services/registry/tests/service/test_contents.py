@@ -7,18 +7,24 @@ from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import orjson
 import pytest
 
+from meshery_common.background import alongside
 from meshery_common.database import Database
 from meshery_contracts import definitions, registry
-from meshery_contracts.registry import KindName, ListComponents, ListModels
+from meshery_contracts.paging import PageRequest
+from meshery_contracts.registry import KindName, ListComponents, ListModels, RegisterOpenAPI
+from meshery_registry.domain.contents import read_contents
 from meshery_registry.service import Contents, PackageRegistrar
 from meshery_registry.settings import RegistrySettings
-from meshery_registry.store import RegistrationStore
+from meshery_registry.store import ContentStore, RegistrationStore
 from meshery_registry.store.visible import SHIPPED
 
 CONTENT = Path(str(files("meshery_registry") / "content"))
+CLUSTER = UUID("11111111-1111-4111-8111-111111111111")
 MIGRATIONS = files("meshery_registry") / "migrations"
 
 
@@ -62,22 +68,13 @@ async def test_everything_is_stored_once_and_everybody_sees_it(db: Database, cli
 
 async def test_replicas_that_start_at_once_store_it_once(db: Database) -> None:
     both = [Contents(db, PackageRegistrar(), CONTENT) for _ in range(2)]
-    running = [asyncio.ensure_future(one.run()) for one in both]
-    try:
-        async with asyncio.timeout(30):
-            while not await RegistrationStore().contents_digest(db.within(SHIPPED)):
-                await asyncio.sleep(0.05)
+    async with asyncio.timeout(30), alongside(*(one.run() for one in both)):
+        while not await ContentStore().digest(db.within(SHIPPED)):
+            await asyncio.sleep(0.05)
         generation = await the_generation(db)
-        async with asyncio.timeout(30):
-            while await db.fetchval(
-                SHIPPED, "select count(*) from leases where name = 'contents' and fence < 2"
-            ):
-                await asyncio.sleep(0.05)
+        while await db.fetchval(SHIPPED, "select fence < 2 from leases where name = 'contents'"):
+            await asyncio.sleep(0.05)
         assert await the_generation(db) == generation
-    finally:
-        for one in running:
-            one.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def test_what_the_content_no_longer_holds_is_removed_and_the_rest_keeps_its_ids(
@@ -100,3 +97,62 @@ async def test_what_the_content_no_longer_holds_is_removed_and_the_rest_keeps_it
     after = await client.ask(registry.LIST_RELATIONSHIPS, registry.ListRelationships(page_size=1000))
     assert after.total_count == before.total_count - 1
     assert {one["id"] for one in after.relationships} < {one["id"] for one in before.relationships}
+
+
+def shipped_registration(db_content: Path = CONTENT) -> RegisterOpenAPI:
+    """A cluster of the newest shipped version that serves ConfigMaps just as they are shipped."""
+    package = read_contents(db_content).packages[-1]
+    schema = next(one.schema for one in package.components if one.kind == "ConfigMap")
+    document = {
+        "openapi": "3.0.0",
+        "components": {
+            "schemas": {
+                "io.k8s.ConfigMap": {
+                    **orjson.loads(schema),
+                    "x-kubernetes-group-version-kind": [{"group": "", "version": "v1", "kind": "ConfigMap"}],
+                }
+            }
+        },
+    }
+    return RegisterOpenAPI(
+        connection_id=CLUSTER,
+        cluster_name="sandbox",
+        cluster_version=package.model.version,
+        group_version="v1",
+        document=orjson.dumps(document).decode(),
+        namespaced_kinds=["ConfigMap"],
+        cluster_kinds=[],
+    )
+
+
+@pytest.mark.parametrize("first", ["content", "cluster"])
+async def test_a_cluster_that_serves_what_ships_with_us_makes_no_copies(
+    db: Database, client: Any, first: str
+) -> None:
+    contents = Contents(db, PackageRegistrar(), CONTENT)
+    if first == "content":
+        await contents.store()
+    report = await client.register(shipped_registration())
+    assert (report.added, report.unchanged) == ((0, 1) if first == "content" else (1, 0))
+    await contents.store()
+    wanted = ListComponents(name="ConfigMap", model_version=shipped_registration().cluster_version)
+    page = await client.ask(registry.LIST_COMPONENTS, wanted)
+    assert page.total_count == 1
+    again = await client.register(shipped_registration())
+    assert (again.added, again.unchanged, again.removed) == (0, 1, 0)
+    resolved = await client.ask(
+        registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=[KindName(api_version="v1", kind="ConfigMap")])
+    )
+    assert str(resolved.kinds[0].component_id) == page.components[0]["id"]
+    registrants = await client.ask(registry.LIST_REGISTRANTS, PageRequest(search="sandbox"))
+    assert [one["summary"]["components"] for one in registrants.registrants] == [1]
+
+
+async def test_the_version_that_a_cluster_serves_stands_for_a_kind(db: Database, client: Any) -> None:
+    await Contents(db, PackageRegistrar(), CONTENT).store()
+    oldest = read_contents(CONTENT).packages[0].model.version
+    await client.register(shipped_registration().model_copy(update={"cluster_version": oldest}))
+    kinds = [KindName(api_version="v1", kind="ConfigMap"), KindName(api_version="v1", kind="Pod")]
+    resolved = await client.ask(registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=kinds))
+    newest = read_contents(CONTENT).packages[-1].model.version
+    assert [one.model.model["version"] for one in resolved.kinds] == [oldest, newest]

@@ -1,6 +1,7 @@
 """Every SQL statement of the registry service. Rows do not leave it."""
 
 from meshery_registry.store.components import ComponentStore
+from meshery_registry.store.contents import ContentStore
 from meshery_registry.store.definitions import DefinitionStore
 from meshery_registry.store.models import ModelStore
 from meshery_registry.store.packages import PackageStore
@@ -10,6 +11,7 @@ from meshery_registry.store.relationships import RelationshipStore
 
 __all__ = [
     "ComponentStore",
+    "ContentStore",
     "DefinitionStore",
     "ModelStore",
     "PackageStore",

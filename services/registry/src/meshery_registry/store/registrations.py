@@ -11,7 +11,7 @@ from meshery_common.paging import OrderBy, Page, SelectBuilder, Sort, contains
 from meshery_contracts.paging import PageRequest
 from meshery_registry.domain.definitions import CLUSTER, NewComponent, NewModel, Registrant
 from meshery_registry.store.models import words_of
-from meshery_registry.store.visible import SHIPPED, seen_by
+from meshery_registry.store.visible import seen_by
 
 _ORDER = OrderBy(
     columns={
@@ -271,21 +271,6 @@ class RegistrationStore:
             besides,
         )
 
-    async def contents_digest(self, queries: Queries) -> str:
-        """Of what ships with us, as it was stored last; empty before the first time."""
-        return (
-            await queries.fetchval(
-                "select contents_digest from generations where organization_id = $1", SHIPPED
-            )
-            or ""
-        )
-
-    async def put_contents_digest(self, tx: Transaction, digest: str) -> None:
-        """All that ships with us is stored."""
-        await tx.execute(
-            "update generations set contents_digest = $2 where organization_id = $1", SHIPPED, digest
-        )
-
     async def remove_unserved(
         self, tx: Transaction, organization_id: UUID, group_version: str, component_ids: Sequence[UUID]
     ) -> list[str]:
@@ -322,6 +307,7 @@ class RegistrationStore:
                 and not exists (select from components c where c.organization_id = $1 and c.model_id = m.id)
                 and not exists (select from relationships r where r.organization_id = $1 and r.model_id = m.id)
                 and not exists (select from policies p where p.organization_id = $1 and p.model_id = m.id)
+                and not exists (select from connection_definitions d where d.organization_id = $1 and d.model_id = m.id)
             """,
             organization_id,
             model_id,

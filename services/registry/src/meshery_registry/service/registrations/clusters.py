@@ -22,7 +22,7 @@ from meshery_contracts.messages import Severity
 from meshery_contracts.registry import ModelsRegistered, RegisterOpenAPI, RegistrationReport
 from meshery_registry.domain.definitions import NewModel, components_of, model_of
 from meshery_registry.domain.openapi import READER_VERSION, Learned, learned_from
-from meshery_registry.store import RegistrationStore
+from meshery_registry.store import ContentStore, RegistrationStore
 from meshery_registry.store.registrations import Registration
 
 #: Documents longer than this are read in the worker process, so that no request waits for them.
@@ -43,6 +43,7 @@ class RegistrationsService:
     ) -> None:
         self._db = db
         self._store = RegistrationStore()
+        self._contents = ContentStore()
         self._worker = worker
         self._max_document_bytes = max_document_bytes
         # A cluster sends all its group versions at once: more than a few would only fill memory and the pool.
@@ -96,6 +97,9 @@ class RegistrationsService:
             report = RegistrationReport(unchanged=count)
         else:
             report = await self._stored(tx, request, organization_id, model, before, fingerprint, learned)
+        now = await self._store.registration(tx, organization_id, connection_id, request.group_version)
+        # Which kinds a cluster serves decides what stands for them, even when nothing new is stored.
+        is_news = is_news or _served(before) != _served(now)
         if not (is_news or report.added or report.updated or report.removed):
             return report.model_copy(update={"generation": generation})
         generation = await self._store.next_generation(tx, organization_id)
@@ -114,7 +118,15 @@ class RegistrationsService:
         learned: Learned,
     ) -> RegistrationReport:
         """Store what was learned in place of what this cluster served before."""
-        components = components_of(model, request.group_version, learned.kinds)
+        learned_kinds = components_of(model, request.group_version, learned.kinds)
+        # What ships with us just so is named, not stored a second time: lists show it once.
+        shipped = await self._contents.shipped(
+            tx, model, request.group_version, [one.kind for one in learned.kinds]
+        )
+        same = [shipped[key] for one in learned.kinds if (key := (one.kind, one.schema_hash)) in shipped]
+        components = [
+            one for one in learned_kinds if (one.learned.kind, one.learned.schema_hash) not in shipped
+        ]
         ids = [one.component_id for one in components]
         known = await self._store.known(tx, organization_id, ids)
         fresh = [one for one in components if one.component_id not in known]
@@ -132,7 +144,7 @@ class RegistrationsService:
             organization_id,
             request.connection_id,
             request.group_version,
-            Registration(model.model_id, fingerprint, ids),
+            Registration(model.model_id, fingerprint, sorted([*ids, *same])),
         )
         gone = await self._store.remove_unserved(tx, organization_id, request.group_version, replaced)
         if gone:
@@ -141,8 +153,8 @@ class RegistrationsService:
         return RegistrationReport(
             added=len(fresh) - updated,
             updated=updated,
-            unchanged=len(components) - len(fresh),
-            removed=len(set(gone) - {one.learned.kind for one in components}),
+            unchanged=len(learned_kinds) - len(fresh),
+            removed=len(set(gone) - {one.kind for one in learned.kinds}),
             refused=learned.refused,
         )
 
@@ -197,6 +209,10 @@ class RegistrationsService:
         if not unpacker.eof:
             raise Invalid("`documentGzip` is cut off.", code="openapi_encoding")
         return document
+
+
+def _served(registration: Registration | None) -> set[UUID]:
+    return set() if registration is None else set(registration.component_ids)
 
 
 def _fingerprint(request: RegisterOpenAPI, document: bytes) -> bytes:

@@ -12,13 +12,13 @@ from pathlib import Path
 import structlog
 
 from meshery_common import leases
-from meshery_common.database import Database
+from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_common.processes import WorkerProcess
 from meshery_contracts.caller import Caller, CallerKind
 from meshery_registry.domain.contents import contents_digest
 from meshery_registry.domain.prepared import PreparedPackage, prepare_contents
 from meshery_registry.service.registrations.packages import PackageRegistrar
-from meshery_registry.store import RegistrationStore
+from meshery_registry.store import ContentStore, RegistrationStore
 from meshery_registry.store.visible import SHIPPED
 
 _log = structlog.get_logger(__name__)
@@ -34,7 +34,8 @@ class Contents:
     def __init__(self, db: Database, registrar: PackageRegistrar, folder: Path) -> None:
         self._db = db
         self._registrar = registrar
-        self._store = RegistrationStore()
+        self._store = ContentStore()
+        self._registrations = RegistrationStore()
         self._folder = folder
 
     async def run(self) -> None:
@@ -50,7 +51,7 @@ class Contents:
     async def store(self) -> int:
         """Store the folder unless it is stored; how many models were written or looked at."""
         digest = await asyncio.to_thread(contents_digest, self._folder)
-        if await self._store.contents_digest(self._db.within(SHIPPED)) == digest:
+        if await self._store.digest(self._db.within(SHIPPED)) == digest:
             return 0
         # A process of its own, for once: what people send is not to wait behind it.
         async with WorkerProcess.open() as worker:
@@ -59,9 +60,17 @@ class Contents:
         for package in packages:
             async with self._db.transaction(SHIPPED) as tx:
                 await self._registrar.register(tx, package, _US, complete=True)
+        for organization_id in await self._store.organizations_with_copies(
+            self._db.within(EVERY_ORGANIZATION)
+        ):
+            async with self._db.transaction(organization_id) as tx:
+                await self._registrations.locked_generation(tx, organization_id)
+                for model_id in await self._store.drop_copies(tx, organization_id):
+                    await self._registrations.remove_model_if_empty(tx, organization_id, model_id)
+                await self._registrations.next_generation(tx, organization_id)
         async with self._db.transaction(SHIPPED) as tx:
-            await self._store.locked_generation(tx, SHIPPED)
-            await self._store.put_contents_digest(tx, digest)
+            await self._registrations.locked_generation(tx, SHIPPED)
+            await self._store.put_digest(tx, digest)
         refused = [one for one in found if not isinstance(one, PreparedPackage)]
         refused += [one for package in packages for one in package.refused]
         for one in refused:

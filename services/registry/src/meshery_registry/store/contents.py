@@ -1,0 +1,86 @@
+"""What ships with us: whether it is stored, and what of it clusters teach just so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import LiteralString
+from uuid import UUID
+
+from meshery_common.database import Queries, Transaction
+from meshery_registry.domain.definitions import NewModel
+from meshery_registry.store.visible import SHIPPED
+
+#: What clusters taught and ships with us just so: the same model, version, kind and schema.
+_COPIES: LiteralString = """
+    select c.organization_id, c.id, s.id as shipped_id from components c
+    join models m on m.organization_id = c.organization_id and m.id = c.model_id
+    join models o on o.organization_id = '00000000-0000-0000-0000-000000000000'
+        and o.name = m.name and o.model_version = m.model_version
+    join components s on s.organization_id = o.organization_id and s.model_id = o.id and s.kind = c.kind
+        and s.api_version = c.api_version and s.schema_hash = c.schema_hash
+    where c.organization_id <> '00000000-0000-0000-0000-000000000000' and c.content_hash is null
+"""
+
+
+class ContentStore:
+    """Statements over what ships with us. Those that write expect the lock of `locked_generation`."""
+
+    async def digest(self, queries: Queries) -> str:
+        """Of what ships with us, as it was stored last; empty before the first time."""
+        return (
+            await queries.fetchval(
+                "select contents_digest from generations where organization_id = $1", SHIPPED
+            )
+            or ""
+        )
+
+    async def put_digest(self, tx: Transaction, digest: str) -> None:
+        """All that ships with us is stored."""
+        await tx.execute(
+            "update generations set contents_digest = $2 where organization_id = $1", SHIPPED, digest
+        )
+
+    async def shipped(
+        self, queries: Queries, model: NewModel, group_version: str, kinds: Sequence[str]
+    ) -> dict[tuple[str, str], UUID]:
+        """The components that ship with us of the same model in the same version, by kind and schema hash."""
+        rows = await queries.fetch(
+            """
+            select c.id, c.kind, c.schema_hash from components c
+            join models m on m.organization_id = c.organization_id and m.id = c.model_id
+            where c.organization_id = $1 and c.kind = any($2::text[]) and c.api_version = $3
+                and m.name = $4 and m.model_version = $5 and c.schema_hash is not null
+            """,
+            SHIPPED,
+            list(kinds),
+            group_version,
+            model.name,
+            model.version,
+        )
+        return {(row["kind"], row["schema_hash"]): row["id"] for row in rows}
+
+    async def organizations_with_copies(self, queries: Queries) -> list[UUID]:
+        """The organisations where a cluster taught, before it was shipped, what ships with us."""
+        rows = await queries.fetch(
+            f"select distinct k.organization_id from ({_COPIES}) k"  # noqa: S608 -- a constant of ours
+        )
+        return [row["organization_id"] for row in rows]
+
+    async def drop_copies(self, tx: Transaction, organization_id: UUID) -> set[UUID]:
+        """Let an organisation's clusters name what ships with us in place of their copies; the models of these."""
+        rows = await tx.fetch(
+            f"""
+            with copies as ({_COPIES}),
+            named as (
+                update registrations g set component_ids = (
+                    select array_agg(coalesce(k.shipped_id, one)) from unnest(g.component_ids) one
+                    left join copies k on k.id = one)
+                where g.organization_id = $1
+                    and g.component_ids && (select array_agg(k.id) from copies k))
+            delete from components c using copies k
+            where c.organization_id = $1 and c.id = k.id
+            returning c.model_id
+            """,  # noqa: S608 -- a constant of ours
+            organization_id,
+        )
+        return {row["model_id"] for row in rows}
