@@ -9,16 +9,19 @@ Bad input never raises: what was not taken is a `Refusal`, and nothing of a host
 plain and picklable: they run in a worker process.
 """
 
-from meshery_registry.domain.packages.charts import chart_package
+from meshery_registry.domain.packages.charts import chart_package, is_chart
 from meshery_registry.domain.packages.exports import write_package
-from meshery_registry.domain.packages.limits import Limits, Origin
+from meshery_registry.domain.packages.limits import LIMITS, UNKNOWN, Limits, Origin
 from meshery_registry.domain.packages.sheets import read_sheets
 from meshery_registry.domain.packages.sources import read_folder, read_source
 
 __all__ = [
+    "LIMITS",
+    "UNKNOWN",
     "Limits",
     "Origin",
     "chart_package",
+    "is_chart",
     "read_folder",
     "read_sheets",
     "read_source",

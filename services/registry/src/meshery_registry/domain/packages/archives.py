@@ -56,26 +56,39 @@ class Unpacked:
 
 def unpacked(name: str, data: bytes, limits: Limits) -> Unpacked:
     """One file: its own content, or what is in it. A hostile one gives nothing but its refusal."""
-    return _collected({name: data}, limits, top=name)
+    if len(data) > limits.packed_bytes:
+        return _refused(name, _too_large(len(data), limits.packed_bytes))
+    found = Unpacked()
+    try:
+        _Unpacker(Budget(limits, len(data)), found).put(name, data, inside="")
+    except Refused as error:
+        return _refused(name, error)
+    return found
 
 
 def unpacked_folder(files: Mapping[str, bytes], limits: Limits) -> Unpacked:
     """The files of a folder, with the archives among them opened."""
-    return _collected(files, limits, top="")
-
-
-def _collected(files: Mapping[str, bytes], limits: Limits, top: str) -> Unpacked:
+    size = sum(len(data) for data in files.values())
+    if size > limits.unpacked_bytes:
+        return _refused("", _too_large(size, limits.unpacked_bytes))
     found = Unpacked()
+    unpacker = _Unpacker(Budget(limits, size), found)
     try:
-        unpacker = _Unpacker(Budget(limits, sum(map(len, files.values()))), found)
         for path, data in files.items():
-            if not top:
-                unpacker.budget.add_file()
-            unpacker.put(path if path == top else safe_path(path), data, inside="" if path == top else None)
+            unpacker.budget.add_file()
+            unpacker.put_inner(safe_path(path), data)
     except Refused as error:
-        where = "/".join(filter(None, (top, error.where)))
-        return Unpacked({}, [Refusal("file", top or error.where, error.reason, where, error.remedy)])
+        return _refused("", error)
     return found
+
+
+def _refused(name: str, error: Refused) -> Unpacked:
+    where = "/".join(filter(None, (name, error.where)))
+    return Unpacked({}, [Refusal("file", where, error.reason, where, error.remedy)])
+
+
+def _too_large(size: int, most: int) -> OverLimit:
+    return OverLimit(f"It has {size:,} bytes, {most:,} are allowed.", "Split it, one model each.")
 
 
 class _Unpacker:
@@ -105,7 +118,7 @@ class _Unpacker:
             self._put_image(files, root, below, depth)
         for name, content in files.items():
             if root is None or not name.startswith(root):
-                self._put_inner(f"{below}{name}", content, depth)
+                self.put_inner(f"{below}{name}", content, depth)
 
     def _members(self, form: str, data: bytes, path: str, depth: int) -> Iterator[Member]:
         if form in _FOREIGN.values():
@@ -118,8 +131,8 @@ class _Unpacker:
             most = self.budget.limits.depth
             raise OverLimit(f"Archives lie in archives more than {most} deep.", "Pack it less often.", path)
 
-    def _put_inner(self, path: str, data: bytes, depth: int) -> None:
-        """As `put`, of what lies in an archive: if it is broken, the rest is not."""
+    def put_inner(self, path: str, data: bytes, depth: int = -1) -> None:
+        """As `put`, of a file among others: if it is broken, they are not. Raises OverLimit, for all of them."""
         try:
             self.put(path, data, depth=depth + 1)
         except OverLimit:
@@ -147,7 +160,7 @@ class _Unpacker:
             merged = {path: data for path, data in merged.items() if not _is_taken_away(path, own)}
             merged |= {path: data for path, data in own.items() if _TAKEN_AWAY not in path}
         for path, data in merged.items():
-            self._put_inner(f"{below}{root}{path}", data, depth + 1)
+            self.put_inner(f"{below}{root}{path}", data, depth + 1)
 
     def _files(self, members: Iterator[Member], below: str) -> dict[str, bytes]:
         """The members of one archive that are worth a look."""

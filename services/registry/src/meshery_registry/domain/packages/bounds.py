@@ -27,18 +27,13 @@ class OverLimit(Refused):
 
 
 class Budget:
-    """What is left of the limits of one source. Raises OverLimit."""
+    """What is left of the limits of one source of so many bytes. Raises OverLimit."""
 
     def __init__(self, limits: Limits, packed_bytes: int) -> None:
         self.limits = limits
         self._packed_bytes = packed_bytes
         self._unpacked_bytes = 0
         self._files = 0
-        if packed_bytes > limits.packed_bytes:
-            raise OverLimit(
-                f"It has {packed_bytes:,} bytes, {limits.packed_bytes:,} are allowed.",
-                "Split it, one model each.",
-            )
 
     def take(self, size: int) -> None:
         """Count some unpacked bytes."""

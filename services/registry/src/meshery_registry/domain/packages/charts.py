@@ -50,6 +50,11 @@ def chart_package(
     return Readings(readings.packages, (*found.refused, *readings.refused))
 
 
+def is_chart(data: bytes, limits: Limits = LIMITS) -> bool:
+    """Whether a file is the archive of one chart."""
+    return data.startswith(b"\x1f\x8b") and len(chart_folders(unpacked("chart", data, limits).files)) == 1
+
+
 def chart_folders(files: Mapping[str, bytes]) -> list[str]:
     """The folders of charts, with a `/` at their ends unless it is the root; a chart inside of another is its part."""
     folders = sorted(

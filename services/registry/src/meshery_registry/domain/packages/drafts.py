@@ -7,7 +7,7 @@ model with them; relationships without one join them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from meshery_registry.domain.entities import (
@@ -59,9 +59,9 @@ class Definition:
 
 @dataclass(slots=True)
 class _Draft:
-    """A model and what was found for it; `model` is None when it could not be read."""
+    """A model, or why it could not be read, and what was found for it."""
 
-    model: ModelEntity | None
+    model: ModelEntity | Refusal
     where: str
     name: str
     entities: list[Definition] = field(default_factory=list)
@@ -71,30 +71,29 @@ def defined(definitions: Sequence[Definition]) -> Readings:
     """The packages that some definitions make."""
     drafts: dict[str, list[_Draft]] = {}
     refused: list[Refusal] = []
-    rest: list[Definition] = []
+    parts: list[Definition] = []
     for one in definitions:
         entity = one.entity
-        if isinstance(entity, Refusal):
-            refused.append(entity)
         if isinstance(entity, ModelEntity) or (isinstance(entity, Refusal) and entity.entity_type == "model"):
-            model = entity if isinstance(entity, ModelEntity) else None
-            draft = _Draft(model, one.where, name_of(one.document), list(_inside(one)))
+            draft = _Draft(entity, one.where, name_of(one.document), list(_inside(one)))
             drafts.setdefault(next(one.folders), []).append(draft)
-        elif not isinstance(entity, Refusal):
-            rest.append(one)
-    loose = []
-    for one in rest:
-        above = next((drafts[folder] for folder in one.folders if folder in drafts), None)
-        if above is None:
-            loose.append(one)
         else:
+            parts.append(one)
+    loose: list[Definition] = []
+    for one in parts:
+        above = next((drafts[folder] for folder in one.folders if folder in drafts), None)
+        if above is not None:
             above[0].entities.append(one)
+        elif isinstance(one.entity, Refusal):
+            refused.append(one.entity)
+        else:
+            loose.append(one)
     packages: list[Package] = []
     for folder, found in drafts.items():
         if len(found) > 1:
             refused += [_one_of_many(draft, folder) for draft in found]
-            continue
-        _finish(found[0], packages, refused)
+        else:
+            _finish(found[0], packages, refused)
     for draft in _loose(loose, refused):
         _finish(draft, packages, refused)
     return Readings(tuple(packages), tuple(refused))
@@ -149,9 +148,8 @@ def _finish(draft: _Draft, packages: list[Package], refused: list[Refusal]) -> N
             continue
         seen.add(key)
         taken.append((key, entity))
-    if draft.model is None or not taken:
-        refused.extend(package_refused)
-        refused.append(_not_taken(draft, len(taken)))
+    if isinstance(draft.model, Refusal) or not taken:
+        refused += [_without_parts(draft, len(taken)), *package_refused]
         return
     # In the order of what they are, not of the files that they stood in.
     parts = [entity for _, entity in sorted(taken, key=lambda one: one[0])]
@@ -211,15 +209,11 @@ def _one_of_many(draft: _Draft, folder: str) -> Refusal:
     )
 
 
-def _not_taken(draft: _Draft, count: int) -> Refusal:
-    if draft.model is None:
-        return Refusal(
-            "model",
-            draft.name,
-            f"The model was refused, and so were the {count} definitions that belong to it.",
-            draft.where,
-            "Mend the model's file.",
-        )
+def _without_parts(draft: _Draft, count: int) -> Refusal:
+    """Why a model is not taken: itself, or that nothing is left of it."""
+    if isinstance(draft.model, Refusal):
+        also = f" With it {count} definitions were refused that belong to it." if count else ""
+        return replace(draft.model, reason=draft.model.reason + also)
     return Refusal(
         "model",
         draft.name,
