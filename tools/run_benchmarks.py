@@ -1,4 +1,4 @@
-"""`make bench`: run every bench/bench_*.py, one after the other, so that they do not disturb each other."""
+"""`make bench`: run every bench_*.py under bench/, one after the other, so that they do not disturb each other."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from workspace import ROOT
 
 def main() -> int:
     """Run all; 1 when one failed."""
-    files = sorted((ROOT / "bench").glob("bench_*.py"))
+    files = sorted((ROOT / "bench").rglob("bench_*.py"))
     if not files:
         print("bench/ has no bench_*.py yet")
     failed = []
