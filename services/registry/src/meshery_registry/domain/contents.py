@@ -24,6 +24,7 @@ from meshery_registry.domain.entities import (
     RelationshipEntity,
 )
 from meshery_registry.domain.names import display_name
+from meshery_registry.domain.policies.contents import read_policies
 
 #: Part of the digest: raise it when the same files would be read differently, so that they are stored again.
 READER_VERSION = 1
@@ -54,9 +55,10 @@ def read_contents(folder: Traversable) -> Readings:
 def _packages(folder: Traversable, icons: Mapping[str, _Document], edges: _Document) -> Iterator[Package]:
     model = _yaml(folder / "model.yaml")
     relationships = tuple(_relationship(file, edges) for file in _children(folder / "relationships"))
+    policies = read_policies(_children(folder / "policies"))
     versions = [orjson.loads(file.read_bytes()) for file in _children(folder / "versions")]
     if not versions:
-        yield Package(_model(model, model["version"], icons), relationships=relationships)
+        yield Package(_model(model, model["version"], icons), relationships=relationships, policies=policies)
         return
     kinds = _Kinds(
         schemas=_schemas(folder / "schemas.xz"),
@@ -71,6 +73,7 @@ def _packages(folder: Traversable, icons: Mapping[str, _Document], edges: _Docum
             components=tuple(kinds.component(listed) for listed in one["components"]),
             # Once is enough: they hold for kinds, whatever the version of the model that these come from.
             relationships=relationships if one is versions[-1] else (),
+            policies=policies if one is versions[-1] else (),
         )
 
 

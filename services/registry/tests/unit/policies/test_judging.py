@@ -201,8 +201,8 @@ def test_errors_name_rule_place_and_reason() -> None:
     assert messages == {
         "variables.0.expression (v)": "line 1, column 2: mismatched input '<EOF>' something is missing",
         "rules.0.expression (rule-0)": "line 1, column 14: no viable alternative at input '. =='",
-        "rules.1.expression (rule-1)": "there is no variable 'obj'; there are component, design, object, params, "
-        "variables",
+        "rules.1.expression (rule-1)": "there is no variable 'obj'; there are component, containers, design, object, "
+        "params, pod, variables",
         "rules.1.messageExpression (rule-1)": "line 1, column 1: token recognition error at: ''a'",
         "rules.2.expression (rule-2)": "there is no function 'all' (a macro such as all() needs a variable and a "
         "condition)",
@@ -210,6 +210,24 @@ def test_errors_name_rule_place_and_reason() -> None:
         "a condition)",
         "rules.4.proposal.valueExpression (rule-4)": "line 1, column 4: mismatched input '<EOF>' something is missing",
     }
+
+
+def test_pods_and_their_containers_are_found_in_every_workload() -> None:
+    pod = {"containers": [{"name": "a"}], "initContainers": [{"name": "b"}]}
+    judge = policy(
+        {"expression": "containers.map(c, c.name) == ['a', 'b'] && size(pod.containers) == 1"},
+        {"expression": "containers == [] && !has(pod.containers)"},
+    )
+    for spec, kind in [
+        (pod, "Pod"),
+        ({"template": {"spec": pod}}, "Rollout"),
+        ({"jobTemplate": {"spec": {"template": {"spec": pod}}}}, "CronJob"),
+    ]:
+        found = said(judge, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x"}, "spec": spec})
+        assert [one.rule for one in found] == ["rule-1"], kind
+    for spec in ({}, {"template": 1}, {"template": {"spec": {"containers": "x"}}}, []):
+        found = said(judge, {"apiVersion": "v1", "kind": "Odd", "metadata": {"name": "x"}, "spec": spec})
+        assert [one.rule for one in found][:1] == ["rule-0"], spec
 
 
 def test_secrets_are_hidden_from_every_expression() -> None:

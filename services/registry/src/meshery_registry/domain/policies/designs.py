@@ -77,6 +77,22 @@ def matches(match: Match, one: Judged) -> bool:
     )
 
 
+def pod_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Pod spec that an object is or brings, also of kinds that we do not know; empty when it brings none."""
+    spec = _mapping(obj.get("spec"))
+    if obj.get("kind") == "Pod":
+        return spec
+    if "jobTemplate" in spec:
+        spec = _mapping(_mapping(spec["jobTemplate"]).get("spec"))
+    return _mapping(_mapping(spec.get("template")).get("spec"))
+
+
+def containers_of(pod: Mapping[str, Any]) -> list[Any]:
+    """All containers of a Pod spec, those for its start and for debugging included."""
+    lists = (pod.get(key) for key in ("containers", "initContainers", "ephemeralContainers"))
+    return [one for some in lists if isinstance(some, list) for one in some if isinstance(one, dict)]
+
+
 def without_nulls(value: Any) -> Any:
     """A JSON value without the keys that say nothing."""
     if isinstance(value, dict):

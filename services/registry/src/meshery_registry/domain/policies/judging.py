@@ -12,7 +12,14 @@ import orjson
 
 from meshery_contracts.errors import FieldProblem, Invalid
 from meshery_contracts.policies import Finding, Outcome, Proposal, TestOutcome
-from meshery_registry.domain.policies.designs import Judged, facts_of, judged_of, matches
+from meshery_registry.domain.policies.designs import (
+    Judged,
+    containers_of,
+    facts_of,
+    judged_of,
+    matches,
+    pod_of,
+)
 from meshery_registry.domain.policies.documents import MAX_TEXT_CHARACTERS, PolicyDocument, Rule
 from meshery_registry.domain.policies.programs import Context, ExpressionError, Program, compiled
 from meshery_registry.domain.policies.trials import outcome_of
@@ -23,7 +30,7 @@ MAX_FINDINGS = 500
 #: The largest value that a rule may propose, in bytes of JSON.
 MAX_PROPOSAL_BYTES = 16 * 1024
 
-_IN_COMPONENT = frozenset({"object", "component", "design", "params", "variables"})
+_IN_COMPONENT = frozenset({"object", "pod", "containers", "component", "design", "params", "variables"})
 _IN_DESIGN = frozenset({"objects", "design", "params", "variables"})
 
 
@@ -98,10 +105,17 @@ class Judge:
         params = self.document.params
         if self.document.scope == "component":
             for one in matched:
-                component = {"id": str(one.component_id or ""), "name": one.name, "model": one.model}
+                pod = pod_of(one.object)
                 values: dict[str, Any] = {
                     "object": one.object,
-                    "component": component,
+                    "pod": pod,
+                    "containers": containers_of(pod),
+                    "component": {
+                        "id": str(one.component_id or ""),
+                        "name": one.name,
+                        "model": one.model,
+                        "namespace": one.namespace,
+                    },
                     "design": design.facts,
                     "params": params,
                 }
