@@ -73,16 +73,17 @@ def _served(paths: Mapping[str, Any]) -> Iterator[tuple[tuple[str, str], bool]]:
     """Kinds that have addresses of their own, and whether these lie in a namespace."""
     found: dict[tuple[str, str], bool] = {}
     for path, operations in paths.items():
-        parts = path.strip("/").split("/")
-        # An object's own address; what lies behind it (`/status`, `/scale`) tells of another kind.
-        if not isinstance(operations, dict) or parts[-1] != "{name}":
+        # What lies behind an object's own address (`/scale`, `/eviction`) may be of another kind.
+        if not isinstance(operations, dict) or "/{name}/" in path:
             continue
         for operation in operations.values():
             told = operation.get(_KIND_KEY) if isinstance(operation, dict) else None
             if isinstance(told, dict) and told.get("kind") and told.get("version"):
                 group = str(told.get("group") or "")
                 group_version = f"{group}/{told['version']}" if group else str(told["version"])
-                found[group_version, str(told["kind"])] = _IN_NAMESPACE in path
+                key = (group_version, str(told["kind"]))
+                # A namespaced kind also has an address that lists it in all namespaces.
+                found[key] = found.get(key, False) or _IN_NAMESPACE in f"{path}/"
     yield from found.items()
 
 
