@@ -36,6 +36,8 @@ from meshery_registry.workers import ImportRuns
 from meshery_web import AddressPolicy, Fetcher, FetchPolicy
 
 SERVICE = "registry"
+#: At an import whose source does not answer, or whose process dies.
+_ATTEMPTS = 3
 #: Helm as a library reserves far more than it uses.
 _RENDERING_BYTES = 4 * 1024 * 1024 * 1024
 
@@ -93,6 +95,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             {IMPORT_KIND: runs.work},
             announce=imports.close,
             concurrency=settings.imports_at_once,
+            max_attempts=_ATTEMPTS,
             grace_seconds=settings.stop_grace_seconds / 2,
         )
 

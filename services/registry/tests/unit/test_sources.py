@@ -71,7 +71,9 @@ def test_addresses_that_mean_nothing(address: str) -> None:
 
 
 def test_charts() -> None:
-    assert chart_source("https://c.example/x/", "shop", "1") == ChartSource("https://c.example/x", "shop", "1")
+    assert chart_source("https://c.example/x/", "shop", "1") == ChartSource(
+        "https://c.example/x", "shop", "1"
+    )
     assert chart_source("oci://r.example/x/", "shop", "1+a") == OciSource("r.example", "x/shop", "1_a")
     assert chart_source("oci://r.example/x", "shop", "") == OciSource("r.example", "x/shop")
     with pytest.raises(Invalid):
