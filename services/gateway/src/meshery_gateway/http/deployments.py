@@ -70,7 +70,7 @@ async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
                 force=force,
             ),
         )
-        return call.answer({"dryRunResponse": _dry_run(plan, design)})
+        return call.answer({"dryRunResponse": _dry_run(plan, design), "policies": plan.policies})
     endpoint = contract.DEPLOY if direction is Direction.DEPLOY else contract.UNDEPLOY
     request = DeployDesign(
         design_id=design.id,
