@@ -181,7 +181,7 @@ async def test_without_an_opa_server_they_are_kept(
         reason = "No OPA server is configured: set REGISTRY_OPA_URL."
         assert (policy.source, policy.tests) == (SOURCE, [])
         assert (policy.evaluated_by, policy.not_evaluated_because) == ("none", reason)
-        page = await client.ask(registry.LIST_POLICIES, ListPolicies())
+        page = await client.ask(registry.LIST_POLICIES, ListPolicies(name="old-rules"))
         assert page.policies is not None
         assert page.policies[0]["expression"] == {"rego": SOURCE}
         assert page.policies[0]["notEvaluatedBecause"] == reason

@@ -101,20 +101,6 @@ class PolicyStore:
         )
         return ids
 
-    async def definitions_of(
-        self, queries: Queries, organization_id: UUID, model_ids: Sequence[UUID]
-    ) -> list[PolicyDefinition]:
-        """The policies of some models, by name: for export."""
-        rows = await queries.fetch(
-            """
-            select id, name, language, source, definition, model_name from policies
-            where organization_id = any($1::uuid[]) and model_id = any($2::uuid[]) order by sort_name, id
-            """,
-            [organization_id, _SHIPPED],
-            list(model_ids),
-        )
-        return [_definition(row) for row in rows]
-
     async def definition(self, queries: Queries, organization_id: UUID, policy_id: UUID) -> PolicyDefinition:
         """A policy that came with a model. Raises NotFound."""
         row = await queries.fetchrow(

@@ -15,7 +15,7 @@ from meshery_contracts.policies import Enforcement, Finding, Outcome
 from meshery_registry.domain.policies.documents import design_of, read_document
 from meshery_registry.domain.policies.judging import Design, Judge
 from meshery_registry.domain.policies.trials import hindrance
-from meshery_registry.domain.policies.verdicts import Named, strongest
+from meshery_registry.domain.policies.verdicts import Named, report_of, strongest
 
 ENFORCED = Named(UUID(int=7), 3, Enforcement.ENFORCE)
 
@@ -306,3 +306,19 @@ def test_a_policy_s_own_tests() -> None:
         "expected the rules other to speak, but it was rule-0",
     ]
     assert hindrance(wrong) == "2 of its 2 tests fail, first 'few': expected warn, but it is pass"
+
+
+def test_a_report_has_the_strongest_first_and_fits_into_an_answer() -> None:
+    judge = policy({"expression": "false", "action": "warn"}, {"expression": "object.metadata.name != 'b'"})
+    found = said(judge, deployment("a"), deployment("b"))
+    report = report_of(found, 1)
+    assert [(one.component_name, one.rule) for one in report.findings] == [
+        ("b", "rule-1"),
+        ("a", "rule-0"),
+        ("b", "rule-0"),
+    ]
+    assert (report.allowed, report.policies, report.omitted) == (False, 1, 0)
+    long = said(policy({"expression": "false", "message": "x" * 1000}), *(deployment() for _ in range(500)))
+    bounded = report_of(long * 4, 1)
+    assert (len(bounded.findings) + bounded.omitted, bounded.allowed) == (2000, False)
+    assert len(bounded.model_dump_json()) < 1_200_000

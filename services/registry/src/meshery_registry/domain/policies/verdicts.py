@@ -6,8 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from meshery_contracts.policies import Enforcement, Finding, Outcome
+from meshery_contracts.policies import Enforcement, Finding, Outcome, PolicyReport
 from meshery_registry.domain.policies.documents import MAX_TEXT_CHARACTERS, PolicyDocument
+
+#: Findings of one report, and what they take as JSON: a report must fit into an answer beside other things.
+MAX_FINDINGS = 1000
+MAX_REPORT_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +39,23 @@ def strongest(findings: Sequence[Finding]) -> Outcome:
     return max((one.outcome for one in findings), key=order.index, default=Outcome.PASS)
 
 
-def in_order(findings: Sequence[Finding]) -> list[Finding]:
-    """The strongest first; those that are equally strong stay as they are."""
+def report_of(findings: Sequence[Finding], policies: int) -> PolicyReport:
+    """A report on a design: the strongest first, else in the order in which they came, as many as fit."""
     order = list(reversed(Outcome))
-    return sorted(findings, key=lambda one: order.index(one.outcome))
+    ordered = sorted(findings, key=lambda one: order.index(one.outcome))
+    kept: list[Finding] = []
+    left = MAX_REPORT_BYTES
+    for one in ordered[:MAX_FINDINGS]:
+        left -= len(one.model_dump_json())
+        if left < 0:
+            break
+        kept.append(one)
+    return PolicyReport(
+        allowed=not any(one.outcome is Outcome.DENY for one in findings),
+        policies=policies,
+        findings=kept,
+        omitted=len(findings) - len(kept),
+    )
 
 
 def unheard(document: PolicyDocument, named: Named, reason: str) -> Finding:

@@ -19,7 +19,6 @@ from meshery_contracts.policies import (
     CheckDesign,
     GetPolicy,
     ListPolicyVersions,
-    Outcome,
     Policy,
     PolicyFact,
     PolicyId,
@@ -38,14 +37,12 @@ from meshery_registry.domain.policies import records
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.records import StoredPolicy
 from meshery_registry.domain.policies.trials import hindrance
-from meshery_registry.domain.policies.verdicts import NOBODY, Named, in_order
+from meshery_registry.domain.policies.verdicts import NOBODY, Named, report_of
 from meshery_registry.service.policies.evaluating import Evaluator
 from meshery_registry.service.policies.facts import policy_fact
 from meshery_registry.store import DefinitionStore, RegistrationStore
 from meshery_registry.store.policies import PolicyStore
 
-#: Findings of one report; the strongest are kept.
-MAX_FINDINGS = 1000
 #: Reports that are remembered: a plan and a deployment of one design follow each other.
 _REPORTS_KEPT = 200
 _Text = tuple[dict[str, Any], str]
@@ -194,13 +191,7 @@ class PoliciesService:
             self._reports.move_to_end(key)
             return known
         found = [one for policy in enabled for one in await self._findings(policy, request.file)]
-        ordered = in_order(found)
-        report = PolicyReport(
-            allowed=not any(one.outcome is Outcome.DENY for one in found),
-            policies=len(enabled),
-            findings=ordered[:MAX_FINDINGS],
-            omitted=max(0, len(ordered) - MAX_FINDINGS),
-        )
+        report = report_of(found, len(enabled))
         # What failed for lack of time or of an OPA server may go better at once.
         if not any(one.failed and not one.rule for one in found):
             self._reports[key] = report
