@@ -1,7 +1,7 @@
 """What ships with us, out of the data files of this package: models, kinds, icons and relationships.
 
 Given the folder, it reads and computes; where the folder is, and whether it was stored before, others know. The tools
-that write the files are `tools/kubernetes_models.py` and `tools/kubernetes_icons.py`; `content/README.md` tells how.
+that write the files are `tools/kubernetes_models.py` and `tools/content_icons.py`; `content/README.md` tells how.
 """
 
 from __future__ import annotations
@@ -60,10 +60,11 @@ def _packages(folder: Traversable, icons: Mapping[str, _Document], edges: _Docum
     if not versions:
         yield Package(_model(model, model["version"], icons), relationships=relationships, policies=policies)
         return
+    configurations = folder / "configurations.yaml"
     kinds = _Kinds(
         schemas=_schemas(folder / "schemas.xz"),
         looks=_yaml(folder / "kinds.yaml"),
-        configurations=_yaml(folder / "configurations.yaml"),
+        configurations=_yaml(configurations) if configurations.is_file() else {},
         icons=icons,
     )
     versions.sort(key=lambda one: [int(part) for part in one["version"].removeprefix("v").split(".")])
@@ -108,6 +109,7 @@ def _model(document: _Document, version: str, icons: Mapping[str, _Document]) ->
         version=version,
         display_name=document["displayName"],
         description=document["description"],
+        annotation=document.get("annotation", False),
         category=document["category"],
         sub_category=document["subCategory"],
         registrant_kind=document["registrant"],
@@ -146,9 +148,9 @@ def _icons(folder: Traversable) -> dict[str, _Document]:
 
 
 def _schemas(file: Traversable) -> dict[str, str]:
-    """JSON schemas by the SHA-256 of their text: one a line, those of one kind side by side."""
-    lines = lzma.decompress(file.read_bytes()).splitlines()
-    return {hashlib.sha256(line).hexdigest(): line.decode() for line in lines}
+    """JSON schemas by the SHA-256 of their text: one a line, those of one kind side by side. Annotations have none."""
+    lines = lzma.decompress(file.read_bytes()).splitlines() if file.is_file() else []
+    return {"": "", **{hashlib.sha256(line).hexdigest(): line.decode() for line in lines}}
 
 
 def _yaml(file: Traversable) -> Any:

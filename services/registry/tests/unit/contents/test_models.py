@@ -155,11 +155,22 @@ def test_icons_tell_kinds_apart(contents: Readings) -> None:
 
 def test_no_looks_are_left_of_kinds_that_are_gone(contents: Readings, folder: Traversable) -> None:
     kinds = {one.kind for one in _components(contents)}
-    models = {"Kubernetes"}
+    models = {"Kubernetes", "MesheryCore"}
     assert {one.name.removesuffix(".svg") for one in (folder / "icons" / "color").iterdir()} == kinds | models
-    looks = yaml.safe_load((folder / "kubernetes" / "kinds.yaml").read_text(encoding="utf-8"))
-    assert set(looks["kinds"]) <= kinds
-    assert {look["family"] for look in looks["kinds"].values()} == set(looks["families"])
+    for model in ("kubernetes", "meshery-core"):
+        looks = yaml.safe_load((folder / model / "kinds.yaml").read_text(encoding="utf-8"))
+        assert set(looks["kinds"]) <= kinds
+        assert {look["family"] for look in looks["kinds"].values()} == set(looks["families"])
+
+
+def test_only_what_is_said_to_people_has_no_schema(contents: Readings) -> None:
+    for component in _components(contents):
+        assert component.annotation or component.schema
+        assert component.namespaced or component.kind not in ("Container", "Pod")
+    assert {one.model.name: one.model.annotation for one in contents.packages} == {
+        "kubernetes": False,
+        "meshery-core": True,
+    }
 
 
 def test_new_components_are_valid_as_they_begin(newest: Package, folder: Traversable) -> None:

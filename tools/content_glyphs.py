@@ -1,4 +1,4 @@
-"""What is drawn on the icons of Kubernetes' kinds: our own drawings, on a field of 32 by 32, within 5 to 27.
+"""What is drawn on the icons of kinds: our own drawings, on a field of 32 by 32, within 5 to 27.
 
 A glyph is parts separated by `|`. A part is SVG path data, or `o x y r` (circle), `e x y rx ry` (ellipse),
 `r x y width height radius` (rectangle). Parts are stroked; `*` before a part fills it, `-` dashes it.
@@ -22,7 +22,8 @@ _CHECK: Final = "M16.5 21.5l3.7 3.7 6.3-7.7"
 _PENCIL: Final = "M16.5 26l1-4.5 6-6 3.5 3.5-6 6z"
 
 GLYPHS: Final[dict[str, str]] = {
-    # the model itself
+    # models
+    "MesheryCore": "o 9 9 3.5|o 23 12 3.5|o 13 23 3.5|M12.3 9.8l7.3 1.6M10 12.3l2 7.3M20.8 14.7l-5.2 5.9",
     "Kubernetes": "M16 4.5l9 4.4 2.2 9.7-6.2 7.9H11l-6.2-7.9L7 8.9z"
     "|M16 11l4.5 2.5v5L16 21l-4.5-2.5v-5z|M11.5 13.5L16 16l4.5-2.5M16 16v5",
     # workloads
@@ -111,4 +112,13 @@ GLYPHS: Final[dict[str, str]] = {
     "ResourceClaimTemplate": f"-r 10 10 12 12 2|{_CHIP_PINS}|M13 16.2l2.2 2.2 4-4.6",
     "ResourceSlice": f"{_CHIP}|M13.2 13.5h5.6M13.2 16h5.6M13.2 18.5h5.6",
     "ResourcePoolStatusRequest": "*r 6 17 5 9 1|*r 13.5 11.5 5 14.5 1|*r 21 6 5 20 1",
+    # remarks, and what is outside
+    "Text": "M7.5 10V7.5h17V10M16 7.5v17M12.5 24.5h7",
+    "Note": "M7 6.5h18v12l-7 7H7zM25 18.5h-7v7|M11 11.5h10M11 15.5h6",
+    "Section": "M6 11V8a2 2 0 0 1 2-2h3M21 6h3a2 2 0 0 1 2 2v3M26 21v3a2 2 0 0 1-2 2h-3M11 26H8a2 2 0 0 1-2-2v-3",
+    "User": "o 16 11 5|M6.5 26c0-5.5 4-8 9.5-8s9.5 2.5 9.5 8",
+    "Group": "o 12 12 4|M5 25c0-5 2.8-7 7-7s7 2 7 7|M19.5 8.4a4 4 0 0 1 0 7.2M22.3 18.6c3 .9 4.7 3 4.7 6.4",
+    "Internet": "o 16 16 10|e 16 16 4.3 10|M6 16h20M7.4 10.8h17.2M7.4 21.2h17.2",
+    "Server": "r 8 5.5 16 21 2|M12 10.5h8M12 14.5h8|*o 16 21.5 1.7",
+    "Database": f"{_DRUM}|*e 16 9 8.5 3|M7.5 16c0 1.7 3.8 3 8.5 3s8.5-1.3 8.5-3",
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import kubernetes_icons
+import content_icons
 import kubernetes_models
 from kubernetes_enums import Enum, enums_of, put_enums
 from kubernetes_models import Release
@@ -204,10 +204,10 @@ def test_allowed_values_go_to_their_own_schema_only() -> None:
 
 
 def test_the_committed_icons_are_those_of_the_glyphs() -> None:
-    content = kubernetes_icons.CONTENT
-    made = kubernetes_icons.icons(kubernetes_icons.colors_of(content / "kubernetes/kinds.yaml"))
+    content = content_icons.CONTENT
+    made = content_icons.icons(content_icons.colors_of(content))
     found = {
         file.relative_to(content / "icons").as_posix(): file.read_text()
         for file in content.glob("icons/*/*.svg")
     }
-    assert found == made, "run tools/kubernetes_icons.py"
+    assert found == made, "run tools/content_icons.py"

@@ -1,6 +1,6 @@
-"""The icons that ship with the registry: each glyph of `kubernetes_glyphs.py` as two SVG files.
+"""The icons that ship with the registry: each glyph of `content_glyphs.py` as two SVG files.
 
-    .venv/bin/python tools/kubernetes_icons.py
+    .venv/bin/python tools/content_icons.py
 
 `content/icons/color` has the glyph in white on a plate in the colour of the kind's family, for light and dark
 screens; `content/icons/white` has the glyph alone, for whoever gives the plate. The same table gives the same files.
@@ -14,12 +14,10 @@ from typing import Final
 
 import yaml
 
-from kubernetes_glyphs import GLYPHS
+from content_glyphs import GLYPHS
 from workspace import ROOT
 
 CONTENT = ROOT / "services/registry/src/meshery_registry/content"
-#: For the icons of whole models.
-_MODEL_COLOR: Final = "#326CE5"
 _OPEN: Final = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="32" height="32">'
 _STROKED: Final = (
     '<g fill="none" stroke="#fff" stroke-width="2" stroke-linecap="round" stroke-linejoin="round">'
@@ -27,11 +25,11 @@ _STROKED: Final = (
 
 
 def icons(colors: dict[str, str]) -> dict[str, str]:
-    """Every file by its path in the folder of the icons; `colors` are of the plates, by kind."""
+    """Every file by its path in the folder of the icons; `colors` are of the plates."""
     made = {}
     for name, glyph in GLYPHS.items():
         drawn = _STROKED + "".join(_part(part) for part in glyph.split("|")) + "</g>"
-        plate = f'<rect x="1" y="1" width="30" height="30" rx="7" fill="{colors.get(name, _MODEL_COLOR)}"/>'
+        plate = f'<rect x="1" y="1" width="30" height="30" rx="7" fill="{colors[name]}"/>'
         made[f"color/{name}.svg"] = f"{_OPEN}{plate}{drawn}</svg>\n"
         made[f"white/{name}.svg"] = f"{_OPEN}{drawn}</svg>\n"
     return made
@@ -59,16 +57,23 @@ def _part(part: str) -> str:
             return f'<path d="{shape}"{style}/>'
 
 
-def colors_of(looks: Path) -> dict[str, str]:
-    """The colour of each kind, from `kinds.yaml`."""
-    read = yaml.safe_load(looks.read_text())
-    return {kind: read["families"][look["family"]]["primaryColor"] for kind, look in read["kinds"].items()}
+def colors_of(content: Path) -> dict[str, str]:
+    """The colours of icons: of each kind that of its family, of each model its own."""
+    colors = {}
+    for file in sorted(content.glob("*/model.yaml")):
+        read = yaml.safe_load(file.read_text())
+        colors[read["icon"]] = read["metadata"]["primaryColor"]
+    for file in sorted(content.glob("*/kinds.yaml")):
+        read = yaml.safe_load(file.read_text())
+        for kind, look in read["kinds"].items():
+            colors[kind] = read["families"][look["family"]]["primaryColor"]
+    return colors
 
 
 def main() -> int:
     """Write the files, and remove icons that no glyph stands behind."""
     folder = CONTENT / "icons"
-    made = icons(colors_of(CONTENT / "kubernetes/kinds.yaml"))
+    made = icons(colors_of(CONTENT))
     for file in folder.glob("*/*.svg"):
         if file.relative_to(folder).as_posix() not in made:
             file.unlink()
