@@ -18,6 +18,7 @@ from meshery_contracts import definitions, registry
 from meshery_contracts.paging import PageRequest
 from meshery_contracts.registry import KindName, ListComponents, ListModels, RegisterOpenAPI
 from meshery_registry.domain.contents import read_contents
+from meshery_registry.domain.entities import Package
 from meshery_registry.service import Contents, PackageRegistrar
 from meshery_registry.settings import RegistrySettings
 from meshery_registry.store import ContentStore, RegistrationStore
@@ -99,9 +100,13 @@ async def test_what_the_content_no_longer_holds_is_removed_and_the_rest_keeps_it
     assert {one["id"] for one in after.relationships} < {one["id"] for one in before.relationships}
 
 
+def newest_kubernetes(folder: Path) -> Package:
+    return [one for one in read_contents(folder).packages if one.model.name == "kubernetes"][-1]
+
+
 def shipped_registration(db_content: Path = CONTENT) -> RegisterOpenAPI:
     """A cluster of the newest shipped version that serves ConfigMaps just as they are shipped."""
-    package = [one for one in read_contents(db_content).packages if one.model.name == "kubernetes"][-1]
+    package = newest_kubernetes(db_content)
     schema = next(one.schema for one in package.components if one.kind == "ConfigMap")
     document = {
         "openapi": "3.0.0",
@@ -154,5 +159,5 @@ async def test_the_version_that_a_cluster_serves_stands_for_a_kind(db: Database,
     await client.register(shipped_registration().model_copy(update={"cluster_version": oldest}))
     kinds = [KindName(api_version="v1", kind="ConfigMap"), KindName(api_version="v1", kind="Pod")]
     resolved = await client.ask(registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=kinds))
-    newest = read_contents(CONTENT).packages[-1].model.version
+    newest = newest_kubernetes(CONTENT).model.version
     assert [one.model.model["version"] for one in resolved.kinds] == [oldest, newest]
