@@ -36,6 +36,23 @@ CATEGORIES = frozenset(
         "Uncategorized",
     }
 )
+#: Sub-categories of the same schema.
+SUB_CATEGORIES = frozenset(
+    {
+        *("API Gateway", "API Integration", "Application Definition & Image Build"),
+        *("Automation & Configuration", "Certified Kubernetes - Distribution", "Chaos Engineering"),
+        *("Cloud Native Storage", "Cloud Provider", "CNI", "Compute", "Container Registry"),
+        *("Container Runtime", "Container Security", "Container", "Content Delivery Network"),
+        *("Continuous Integration & Delivery", "Coordination & Service Discovery", "Database"),
+        *("Flowchart", "Framework", "Installable Platform", "Key Management", "Key Management Service"),
+        *("Kubernetes", "Logging", "Machine Learning", "Management Governance", "Metrics"),
+        *("Monitoring", "Networking Content Delivery", "Operating System", "Query"),
+        *("Remote Procedure Call", "Scheduling & Orchestration", "Secrets Management"),
+        *("Security Identity & Compliance", "Service Mesh", "Service Proxy", "Source Version Control"),
+        *("Storage", "Specifications", "Streaming & Messaging", "Tools", "Tracing", "Uncategorized"),
+        *("Video Conferencing",),
+    }
+)
 _STAGES = {"alpha": 0, "beta": 1, "rc": 2}
 _RELEASED = 3
 

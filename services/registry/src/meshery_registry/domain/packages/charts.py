@@ -58,7 +58,10 @@ def is_chart(data: bytes, limits: Limits = LIMITS) -> bool:
 def chart_folders(files: Mapping[str, bytes]) -> list[str]:
     """The folders of charts, with a `/` at their ends unless it is the root; a chart inside of another is its part."""
     folders = sorted(
-        path.removesuffix(_CHART_FILE) for path in files if path.rpartition("/")[2] == _CHART_FILE
+        path.removesuffix(_CHART_FILE)
+        for path, data in files.items()
+        # A component of the kind `Chart` has such a file, too.
+        if path.rpartition("/")[2] == _CHART_FILE and b"schemaVersion" not in data
     )
     return [one for one in folders if not any(other != one and one.startswith(other) for other in folders)]
 

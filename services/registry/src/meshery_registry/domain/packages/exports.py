@@ -30,6 +30,7 @@ from meshery_registry.domain.packages.writing import (
     connection_document,
     in_older_words,
     model_document,
+    model_inside,
     policy_document,
     relationship_digest,
     relationship_document,
@@ -73,8 +74,9 @@ def package_files(
     chosen_relationships = package.relationships if relationships else ()
     files = _Files(model, format)
     files.add("", "model", model_document(model, len(chosen_components), len(chosen_relationships)))
+    inside = model_inside(model)
     for component in chosen_components:
-        document = component_document(component, model)
+        document = component_document(component, model, inside)
         files.add(
             "components",
             component.kind,
@@ -92,9 +94,7 @@ def package_files(
             digest,
         )
     for policy in package.policies:
-        if _is_text(policy):
-            files.put("policies", policy.name, "rego", policy.source.encode(), "")
-        else:
+        if not (_is_text(policy) and files.put("policies", policy.name, "rego", policy.source.encode())):
             files.add("policies", policy.name, policy_document(policy))
     for connection in package.connections:
         files.add("connections", connection.kind, connection_document(connection, model))
@@ -118,17 +118,19 @@ class _Files:
 
     def add(self, folder: str, name: str, document: Mapping[str, Any], otherwise: str = "") -> None:
         """Write a document; `otherwise` is added to its name where that is taken."""
-        self.put(folder, name, self._format, _text(document, self._format), otherwise)
+        content = _text(document, self._format)
+        for one in (name, f"{name}-{otherwise}", f"{name}-{hashlib.sha256(content).hexdigest()}"):
+            if self.put(folder, one, self._format, content):
+                return
 
-    def put(self, folder: str, name: str, suffix: str, content: bytes, otherwise: str) -> None:
-        """Write a file."""
-        tries = [name, f"{name}-{otherwise}", f"{name}-{hashlib.sha256(content).hexdigest()}"]
-        for one in tries:
-            path = "/".join(filter(None, (self._folder, folder, f"{_file_name(one)}.{suffix}")))
-            if path.casefold() not in self._folded:
-                break
+    def put(self, folder: str, name: str, suffix: str, content: bytes) -> bool:
+        """Write a file unless its name is taken; whether it was written."""
+        path = "/".join(filter(None, (self._folder, folder, f"{_file_name(name)}.{suffix}")))
+        if path.casefold() in self._folded:
+            return False
         self._folded.add(path.casefold())
         self.written[path] = content
+        return True
 
 
 def _file_name(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from meshery_common.documents import read_documents
@@ -57,14 +58,7 @@ def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
 
 def documents_of(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
     """The documents of one file and where each stands, with lists opened. Raises Invalid."""
-    if b"\0" in data:
-        remedy = "Send JSON, YAML, or a zip, tar or tar.gz that is whole."
-        raise Invalid("It is neither text nor an archive that is read.", remedy=remedy)
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise Invalid("The file is no text in UTF-8.", remedy="Save it as UTF-8.") from None
-    documents = read_documents(text)
+    documents = read_documents(_text(data))
     for position, document in enumerate(documents, start=1):
         where = path if len(documents) == 1 else f"{path}, document {position}"
         if isinstance(document, list):
@@ -74,6 +68,16 @@ def documents_of(path: str, data: bytes) -> Iterator[tuple[str, Any]]:
                 yield f"{where}, item {number}", _inheriting(item, document)
         else:
             yield where, document
+
+
+def _text(data: bytes) -> str:
+    if b"\0" in data:
+        remedy = "Send JSON, YAML, or a zip, tar or tar.gz that is whole."
+        raise Invalid("It is neither text nor an archive that is read.", remedy=remedy)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Invalid("The file is no text in UTF-8.", remedy="Save it as UTF-8.") from None
 
 
 def merged(readings: Iterable[Readings]) -> Readings:
@@ -109,10 +113,11 @@ def _left_alone(count: int) -> Refusal:
 
 def _rego(path: str, data: bytes) -> Definition:
     name = path.rpartition("/")[2].removesuffix(_REGO)
+    entity: PolicyEntity | Refusal
     try:
-        entity: PolicyEntity | Refusal = PolicyEntity(name, "rego", data.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        entity = Refusal("policy", name, "The file is no text in UTF-8.", path, "Save it as UTF-8.")
+        entity = PolicyEntity(name, "rego", _text(data))
+    except Invalid as error:
+        entity = replace(unreadable(path, error), entity_type="policy", name=name)
     return Definition(path, path, {"name": name}, entity)
 
 

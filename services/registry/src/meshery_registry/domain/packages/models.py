@@ -21,6 +21,8 @@ from meshery_registry.domain.packages.fields import (
 
 STATUSES = ("enabled", "ignored", "duplicate")
 UNCATEGORIZED = "Uncategorized"
+#: What the schema of models wants for a description when there is none.
+PLAIN_DESCRIPTION = "A new Meshery model."
 #: Texts of styles that writers put down as empty when there are none.
 LOOKS = ("primaryColor", "secondaryColor", "svgColor", "svgWhite", "svgComplete", "shape")
 
@@ -43,7 +45,7 @@ def model_entity(document: Document) -> ModelEntity:
         name=name,
         version=named(mapping(document, "model"), "version", "model.version"),
         display_name=text(document, "displayName", model_display_name(name)),
-        description=prose(document, "description"),
+        description=prose(document, "description").removeprefix(PLAIN_DESCRIPTION),
         definition_version=text(document, "version", DEFINITION_VERSION),
         category=_category(document),
         sub_category=text(document, "subCategory", UNCATEGORIZED),

@@ -7,6 +7,7 @@ it is written. What `read_entity` reads of a document is the entity again.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any, Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -21,8 +22,12 @@ from meshery_registry.domain.entities import (
     RelationshipEntity,
 )
 from meshery_registry.domain.packages.components import PLAIN_METADATA
+from meshery_registry.domain.packages.components import STATUSES as COMPONENT_STATUSES
 from meshery_registry.domain.packages.documents import PLAIN_CONNECTION
-from meshery_registry.domain.packages.models import UNCATEGORIZED
+from meshery_registry.domain.packages.fields import one_of
+from meshery_registry.domain.packages.models import PLAIN_DESCRIPTION, UNCATEGORIZED
+from meshery_registry.domain.packages.models import STATUSES as MODEL_STATUSES
+from meshery_registry.domain.packages.relationships import STATUSES as RELATIONSHIP_STATUSES
 
 MODEL_VERSION: Final = "models.meshery.io/v1beta2"
 COMPONENT_VERSION: Final = "components.meshery.io/v1beta3"
@@ -41,28 +46,28 @@ _NO_LOOKS: Final = {"svgColor": "", "svgWhite": ""}
 
 def model_document(model: ModelEntity, components: int, relationships: int) -> Document:
     """A model's own file; the numbers are of what is written beside it."""
+    category = model.category if model.category in names.CATEGORIES else UNCATEGORIZED
+    sub_category = model.sub_category if model.sub_category in names.SUB_CATEGORIES else UNCATEGORIZED
     return {
         "id": str(_model_id(model)),
         "schemaVersion": MODEL_VERSION,
         "version": model.definition_version,
         "name": model.name,
         "displayName": model.display_name,
-        "description": model.description,
-        "status": model.status,
+        "description": model.description or PLAIN_DESCRIPTION,
+        "status": one_of(model.status, MODEL_STATUSES, "enabled"),
         "registrant": {
             "id": str(_registrant_id(model)),
             "name": model.registrant_name,
             "kind": model.registrant_kind,
             "type": "registry",
+            "subType": "",
             "status": "registered",
-        },
-        "registrantId": str(_registrant_id(model)),
-        "category": {
-            "id": str(names.category_id(model.category)),
-            "name": model.category,
             "metadata": {},
         },
-        "subCategory": model.sub_category or UNCATEGORIZED,
+        "registrantId": str(_registrant_id(model)),
+        "category": {"id": str(names.category_id(category)), "name": category, "metadata": {}},
+        "subCategory": sub_category,
         "metadata": {**_NO_LOOKS, **model.metadata, "isAnnotation": model.annotation},
         "model": {"version": model.version},
         "components": None,
@@ -86,8 +91,14 @@ def model_reference(model: ModelEntity) -> Document:
     }
 
 
-def component_document(component: ComponentEntity, model: ModelEntity) -> Document:
-    """A component's file; its model is named by reference."""
+def model_inside(model: ModelEntity) -> Document:
+    """The model as every component has it inside: whole, but without its pictures."""
+    metadata = {key: one for key, one in model.metadata.items() if not key.startswith("svg")}
+    return model_document(replace(model, metadata=metadata), 0, 0)
+
+
+def component_document(component: ComponentEntity, model: ModelEntity, inside: Document) -> Document:
+    """A component's file; `inside` is what `model_inside` made of its model."""
     schema_hash = hashlib.sha256(component.schema.encode()).hexdigest()
     component_id = names.component_id(_model_id(model), component.api_version, component.kind, schema_hash)
     return {
@@ -97,10 +108,11 @@ def component_document(component: ComponentEntity, model: ModelEntity) -> Docume
         "displayName": component.display_name,
         "description": component.description,
         "format": "JSON",
+        "model": inside,
         "modelReference": model_reference(model),
         "styles": {**_NO_LOOKS, "primaryColor": "", **component.styles},
         "capabilities": [dict(one) for one in component.capabilities],
-        "status": component.status,
+        "status": one_of(component.status, COMPONENT_STATUSES, "enabled"),
         "metadata": {
             **PLAIN_METADATA,
             **component.metadata,
@@ -135,7 +147,7 @@ def relationship_document(relationship: RelationshipEntity, model: ModelEntity) 
         "kind": relationship.kind,
         "type": relationship.type,
         "subType": relationship.sub_type,
-        "status": relationship.status,
+        "status": one_of(relationship.status, RELATIONSHIP_STATUSES, "enabled"),
         "model": model_reference(model),
     }
 
