@@ -43,7 +43,7 @@ def identify(state: State, log: Log, definition: Binding) -> None:
 
 def _named(parties: Index, rows: list[Row], through_id: str) -> list[str]:
     table = parties.table
-    named = {party for row in rows for party, _ in table.get(row.key, ())}
+    named = {party for row in rows for party, _ in table.get(row[0], ())}
     return sorted(named - {through_id})
 
 

@@ -7,7 +7,8 @@ classes look alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import hashlib
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -76,6 +77,8 @@ class Pairing(Definition):
     to_side: Side
     strategies: tuple[Strategies, ...]
     mutator_is_from: bool
+    #: The selectors of instances by the elements that they mean, as `instances` makes them.
+    parts: dict[Hashable, tuple[Document, Document]] = field(default_factory=dict)
 
     @cached_property
     def wild(self) -> bool:
@@ -211,7 +214,7 @@ class _Raw:
             compared,
         ]
         return {
-            "key": orjson.dumps(content).decode(),
+            "key": hashlib.blake2b(orjson.dumps(content), digest_size=16).hexdigest(),
             "policy": policy,
             "kind": self.kind,
             "type": self.type,

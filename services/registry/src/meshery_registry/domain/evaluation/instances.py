@@ -33,6 +33,7 @@ IDENTIFIED: Final = "identified"
 
 _NAMESPACE: Final = NAMESPACE_DNS.bytes
 _CANONICAL: Final = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
+_MAX_PARTS: Final = 1000
 #: The hexadecimal digit that tells the variant of a UUID.
 _VARIANT: Final = {f"{digit:x}": f"{digit & 3 | 8:x}" for digit in range(16)}
 
@@ -73,24 +74,29 @@ def of_pair(
             [{**definition.from_shared, "id": from_id}],
             [{**definition.to_shared, "id": to_id}],
         )
-    from_refs, to_refs, matrix = concrete(definition, pairs)
-    from_name, to_name = (
-        ("mutatorRef", "mutatedRef") if definition.mutator_is_from else ("mutatedRef", "mutatorRef")
-    )
-    from_item, to_item = definition.from_shared, definition.to_shared
-    return _instance(
-        definition,
-        relationship_id,
-        [
+    from_part, to_part = _parts(definition, pairs)
+    return _instance(definition, relationship_id, [{**from_part, "id": from_id}], [{**to_part, "id": to_id}])
+
+
+def _parts(definition: Pairing, pairs: Sequence[Pair]) -> tuple[Document, Document]:
+    """Both selectors of an instance without its ids: the elements of arrays are the same ones most of the time."""
+    where = tuple([(from_row[1], to_row[1]) for from_row, to_row in pairs])
+    known = definition.parts.get(where)
+    if known is None:
+        from_refs, to_refs, matrix = concrete(definition, pairs)
+        names = ("mutatorRef", "mutatedRef") if definition.mutator_is_from else ("mutatedRef", "mutatorRef")
+        from_item, to_item = definition.from_shared, definition.to_shared
+        known = (
             {
                 **from_item,
-                "id": from_id,
                 "matchStrategyMatrix": matrix,
-                "patch": {**from_item["patch"], from_name: from_refs},
-            }
-        ],
-        [{**to_item, "id": to_id, "patch": {**to_item["patch"], to_name: to_refs}}],
-    )
+                "patch": {**from_item["patch"], names[0]: from_refs},
+            },
+            {**to_item, "patch": {**to_item["patch"], names[1]: to_refs}},
+        )
+        if len(definition.parts) < _MAX_PARTS:
+            definition.parts[where] = known
+    return known
 
 
 def concrete(
@@ -101,7 +107,7 @@ def concrete(
     from_walk, to_walk = definition.from_side.walk, definition.to_side.walk
     for number, held in enumerate(definition.strategies):
         for from_row, to_row in pairs:
-            refs = from_walk.concrete(number, from_row.where), to_walk.concrete(number, to_row.where)
+            refs = from_walk.concrete(number, from_row[1]), to_walk.concrete(number, to_row[1])
             found.setdefault(refs, list(held))
     ordered = sorted(found)
     return (

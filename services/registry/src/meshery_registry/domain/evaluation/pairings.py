@@ -202,7 +202,7 @@ class Join:
     def _candidates(self, row: Row, *, is_from: bool) -> list[Place]:
         if self._maps:
             return self._to.holding(row) if is_from else self._from.held_by(row)
-        return (self._to if is_from else self._from).table.get(row.key, [])
+        return (self._to if is_from else self._from).table.get(row[0], [])
 
     def _allowed(self, from_id: str, to_id: str) -> bool:
         if not self._definition.denied:
@@ -215,8 +215,8 @@ class Join:
         definition = self._definition
         from_view, to_view = self._state.view(from_id), self._state.view(to_id)
         for number, held in enumerate(definition.strategies):
-            from_path = definition.from_side.walk.concrete(number, pair[0].where)
-            to_path = definition.to_side.walk.concrete(number, pair[1].where)
+            from_path = definition.from_side.walk.concrete(number, pair[0][1])
+            to_path = definition.to_side.walk.concrete(number, pair[1][1])
             if not holds(held, value_at(from_view, from_path), value_at(to_view, to_path)):
                 return False
         return True

@@ -35,11 +35,11 @@ def add_missing(
     missing: dict[str, Document] = {}
     for child_id in rows if children is None else children:
         for row in rows.get(child_id, ()):
-            if row.key in parents or not _complete(row):
+            if row[0] in parents or not _complete(row):
                 continue
             view = state.view(child_id)
             values = [
-                value_at(view, child_side.walk.concrete(number, row.where))
+                value_at(view, child_side.walk.concrete(number, row[1]))
                 for number in range(len(child_side.paths))
             ]
             made = _made(state.catalogue, parent, parent_side, values)
@@ -84,7 +84,7 @@ def _can_be_made(definition: Pairing, parent: Selector, side: Side) -> bool:
 
 def _complete(row: Row) -> bool:
     """Whether all values are there: a parent is not made of half its names."""
-    return not isinstance(row.key, tuple) or all(one is not None for one in row.key)
+    return not isinstance(row[0], tuple) or all(one is not None for one in row[0])
 
 
 def _wanted(state: State, definition: Pairing, child_id: str, row: Row, parent: Selector) -> bool:
@@ -94,7 +94,7 @@ def _wanted(state: State, definition: Pairing, child_id: str, row: Row, parent: 
     if definition.denies(*(groups if definition.mutator_is_from else groups[::-1])):
         return False
     child_side = definition.to_side if definition.mutator_is_from else definition.from_side
-    place = child_side.walk.concrete(0, row.where)
+    place = child_side.walk.concrete(0, row[1])
     for relationship_id in state.touching.get(child_id, ()):
         document = state.relationships[relationship_id]
         if (

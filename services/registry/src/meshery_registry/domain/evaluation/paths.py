@@ -7,8 +7,8 @@ the same port. Nothing here changes a document: what is written is a new documen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
+from itertools import islice, product
 from typing import Any, Final
 
 Path = tuple[str, ...]
@@ -56,35 +56,47 @@ class Walk:
         self.paths = tuple(paths)
         #: The prefixes that end in `_`, outer before inner: the order of `Where`.
         self.slots: tuple[Path, ...] = tuple(_slots(self.paths))
-        self.ways: Callable[[Any], list[Filled]] = self._walked if self.slots else self._straight
         self._root = _Level(self.paths, tuple(range(len(self.paths))), (), self.slots)
+        #: The paths to what is read of the document itself: values, and the arrays that are walked through.
+        self.heads: tuple[Path, ...] = self._root.heads
+        #: The number of the first head that is an array.
+        self.array = self._root.first_array
+        self._concrete: dict[tuple[int, Where], Path] = {}
+
+    def ways(self, document: Any) -> list[Filled]:
+        """All ways in which a document fills the paths."""
+        return self.filled(tuple([value_at(document, path) for path in self.heads]))
+
+    def filled(self, head: tuple[Any, ...]) -> list[Filled]:
+        """The same of what stands at the heads."""
+        if not self.slots:
+            return [(head, ())]
+        found: list[Filled] = []
+        for by_number, by_slot in self._root.fill(head)[:MAX_WAYS]:
+            values: list[Any] = [None] * len(self.paths)
+            for number, value in by_number:
+                values[number] = value
+            where = [0] * len(self.slots)
+            for slot, index in by_slot:
+                where[slot] = index
+            found.append((tuple(values), tuple(where)))
+        return found
 
     def concrete(self, number: int, where: Where) -> Path:
         """One of the paths with the indexes of a way in place of `_`."""
         path = self.paths[number]
         if not where:
             return path
-        at = dict(zip(self.slots, where, strict=True))
-        return tuple(
-            str(at[path[: place + 1]]) if segment == EVERY else segment for place, segment in enumerate(path)
-        )
-
-    def _straight(self, document: Any) -> list[Filled]:
-        return [(tuple([value_at(document, path) for path in self.paths]), ())]
-
-    def _walked(self, document: Any) -> list[Filled]:
-        values: list[Any] = [None] * len(self.paths)
-        where = [0] * len(self.slots)
-        found: list[Filled] = []
-        for filled in self._root.fill(document):
-            for number, value in filled[0]:
-                values[number] = value
-            for slot, index in filled[1]:
-                where[slot] = index
-            found.append((tuple(values), tuple(where)))
-            if len(found) == MAX_WAYS:
-                break
-        return found
+        known = self._concrete.get((number, where))
+        if known is None:
+            at = dict(zip(self.slots, where, strict=True))
+            known = tuple(
+                str(at[path[: place + 1]]) if segment == EVERY else segment
+                for place, segment in enumerate(path)
+            )
+            if len(self._concrete) < MAX_WAYS:
+                self._concrete[number, where] = known
+        return known
 
 
 _Way = tuple[tuple[tuple[int, Any], ...], tuple[tuple[int, int], ...]]
@@ -104,40 +116,49 @@ class _Level:
                 inner.setdefault(rest[: rest.index(EVERY)], []).append(number)
             else:
                 plain.append((number, rest))
-        self._plain = tuple(plain)
+        self._numbers = tuple(number for number, _ in plain)
+        self.first_array = len(plain)
+        self.heads = (*(path for _, path in plain), *inner)
         self._arrays = tuple(
-            (
-                rest,
-                slots.index((*prefix, *rest, EVERY)),
-                _Level(paths, group, (*prefix, *rest, EVERY), slots),
-            )
+            (slots.index((*prefix, *rest, EVERY)), _Level(paths, group, (*prefix, *rest, EVERY), slots))
             for rest, group in inner.items()
         )
 
-    def fill(self, node: Any) -> Iterator[_Way]:
-        own = tuple([(number, value_at(node, path)) for number, path in self._plain])
+    def fill(self, head: tuple[Any, ...]) -> list[_Way]:
+        """All ways, from what stands at the heads."""
+        numbers = self._numbers
+        own = tuple(zip(numbers, head, strict=False))
         if not self._arrays:
-            yield own, ()
-            return
-        for combined in product(*(self._elements(node, *one) for one in self._arrays)):
-            yield (
+            return [(own, ())]
+        parts = []
+        for (slot, level), array in zip(self._arrays, head[len(numbers) :], strict=True):
+            if type(array) is not list or not array:
+                return []
+            parts.append(level.elements(array, slot))
+        if len(parts) == 1:
+            return [(own + values, places) for values, places in parts[0]]
+        return [
+            (
                 own + tuple(value for way in combined for value in way[0]),
                 tuple(place for way in combined for place in way[1]),
             )
+            for combined in islice(product(*parts), MAX_WAYS)
+        ]
 
-    def _elements(self, node: Any, path: Path, slot: int, level: _Level) -> Iterator[_Way]:
-        array = value_at(node, path)
-        if type(array) is not list:
-            return
-        count = 0
+    def elements(self, array: list[Any], slot: int) -> list[_Way]:
+        """The ways of all elements that have any of it."""
+        found: list[_Way] = []
+        heads = self.heads
         for index, element in enumerate(array):
-            for values, places in level.fill(element):
-                # An element that has none of it is not meant.
+            head = tuple([value_at(element, path) for path in heads])
+            if head.count(None) == len(head):
+                continue
+            for values, places in self.fill(head):
                 if any(value is not None for _, value in values):
-                    yield values, ((slot, index), *places)
-                    count += 1
-            if count >= MAX_WAYS:
-                return
+                    found.append((values, ((slot, index), *places)))
+            if len(found) >= MAX_WAYS:
+                break
+        return found
 
 
 def _slots(paths: Sequence[Path]) -> list[Path]:

@@ -8,40 +8,48 @@ from typing import Final
 from meshery_contracts.evaluation import MAX_RELATIONSHIPS
 from meshery_registry.domain.evaluation import instances
 from meshery_registry.domain.evaluation.actions import Log
-from meshery_registry.domain.evaluation.definitions import Siblings
+from meshery_registry.domain.evaluation.definitions import Document, Siblings
 from meshery_registry.domain.evaluation.instances import DELETED, IGNORED
-from meshery_registry.domain.evaluation.paths import Path
-from meshery_registry.domain.evaluation.sides import Selector, Side, Use
+from meshery_registry.domain.evaluation.sides import Side, Use
 from meshery_registry.domain.evaluation.state import State
-from meshery_registry.domain.evaluation.strategies import entries
 
 #: The groups of one definition that are shown: the first in the order of their entries.
 MAX_GROUPS: Final = 20
 #: The members of one group that are listed: the first in the order of their ids.
 MAX_MEMBERS: Final = 500
 
-_Entry = tuple[int, str, str]
-
 
 def identify(state: State, log: Log, definition: Siblings) -> None:
     """Make the groups of a definition what they are now."""
-    groups = _groups(state, definition)
-    if len(groups) > MAX_GROUPS:
-        log.remark(f"{definition.class_key} has {len(groups)} groups: the first {MAX_GROUPS} are shown.")
-    for entry in sorted(groups)[:MAX_GROUPS]:
-        froms, tos = groups[entry]
-        if max(len(froms), len(tos)) > MAX_MEMBERS:
-            log.remark(
-                f"{definition.class_key} of {entry[1]}={entry[2]} has more than {MAX_MEMBERS} members."
-            )
-        _put(state, log, definition, entry, froms[:MAX_MEMBERS], tos[:MAX_MEMBERS])
+    shown = 0
+    for number, path in enumerate(definition.refs):
+        side = Side((path,), (Use.LARGE,), (True,))
+        froms = state.index(definition.from_selector, side).by_entry
+        tos = state.index(definition.to_selector, side).by_entry
+        shared = froms.keys() & tos.keys() if froms is not tos else froms.keys()
+        named = sorted(
+            (entry[2], _text(entry[3]), entry) for entry in shared if len(froms[entry] | tos[entry]) > 1
+        )
+        if shown + len(named) > MAX_GROUPS:
+            log.remark(f"{definition.class_key} has {len(named)} groups: the first {MAX_GROUPS} are shown.")
+        for name, value, entry in named[: MAX_GROUPS - shown]:
+            from_ids = sorted(one for one, _ in froms[entry])
+            to_ids = from_ids if froms is tos else sorted(one for one, _ in tos[entry])
+            if max(len(from_ids), len(to_ids)) > MAX_MEMBERS:
+                log.remark(f"{definition.class_key} of {name}={value} has more than {MAX_MEMBERS} members.")
+            _put(state, log, definition, (number, name, value), from_ids[:MAX_MEMBERS], to_ids[:MAX_MEMBERS])
+        shown = min(shown + len(named), MAX_GROUPS)
 
 
 def _put(
-    state: State, log: Log, definition: Siblings, entry: _Entry, froms: list[str], tos: list[str]
+    state: State,
+    log: Log,
+    definition: Siblings,
+    entry: tuple[int, str, str],
+    froms: list[str],
+    tos: list[str],
 ) -> None:
     relationship_id = instances.stable_id(definition.key, *entry)
-    fresh = instances.of_group(definition, relationship_id, froms, tos)
     known = state.relationships.get(relationship_id)
     if known is None:
         if any(
@@ -52,12 +60,15 @@ def _put(
             state.limited = True
             log.remark(f"The design has {MAX_RELATIONSHIPS:,} relationships: more are not added.")
             return
-        state.put_relationship(relationship_id, fresh)
+        state.put_relationship(relationship_id, instances.of_group(definition, relationship_id, froms, tos))
         log.relationship_added(relationship_id)
         log.count(definition.policy, "added")
-    elif instances.status_of(known) not in (DELETED, IGNORED) and _members(known) != (froms, tos):
-        state.put_relationship(relationship_id, {**known, "selectors": fresh["selectors"]})
-        log.relationship_updated(relationship_id, "/selectors", fresh["selectors"])
+        return
+    same = _members(known, "from") == froms and _members(known, "to") == tos
+    if not same and instances.status_of(known) not in (DELETED, IGNORED):
+        fresh = instances.of_group(definition, relationship_id, froms, tos)["selectors"]
+        state.put_relationship(relationship_id, {**known, "selectors": fresh})
+        log.relationship_updated(relationship_id, "/selectors", fresh)
         log.count(definition.policy, "updated")
 
 
@@ -66,35 +77,10 @@ def _same(state: State, relationship_id: str, froms: list[str], tos: list[str]) 
     return set(state.related(relationship_id).ends) == {*froms, *tos}
 
 
-def _members(relationship: object) -> tuple[list[object], list[object]]:
-    froms, tos = (
-        [one.get("id") for one in instances.selector_items(relationship, part)]  # type: ignore[arg-type]
-        for part in ("from", "to")
-    )
-    return froms, tos
-
-
-def _groups(state: State, definition: Siblings) -> dict[_Entry, tuple[list[str], list[str]]]:
-    """Members that may stand on either side, by the entry that they share; only where there are two at least."""
-    groups: dict[_Entry, tuple[list[str], list[str]]] = {}
-    for number, path in enumerate(definition.refs):
-        froms = _holders(state, definition.from_selector, path)
-        tos = _holders(state, definition.to_selector, path)
-        for key, value in froms.keys() & tos.keys():
-            members = sorted(froms[key, value]), sorted(tos[key, value])
-            if len({*members[0], *members[1]}) > 1:
-                groups[number, key, _text(value)] = members
-    return groups
-
-
-def _holders(state: State, selector: Selector, path: Path) -> dict[tuple[str, Hashable], list[str]]:
-    side = Side((path,), (Use.LARGE,), (True,))
-    found: dict[tuple[str, Hashable], list[str]] = {}
-    for component_id, rows in state.index(selector, side).rows.items():
-        for entry in entries(rows[0].maps[0]):
-            found.setdefault(entry, []).append(component_id)
-    return found
+def _members(relationship: Document, part: str) -> list[object]:
+    return [one.get("id") for one in instances.selector_items(relationship, part)]
 
 
 def _text(value: Hashable) -> str:
-    return value if isinstance(value, str) else f"{type(value).__name__} {value!r}"
+    """A value as text that is another one for every value: no label has such a beginning."""
+    return value if isinstance(value, str) else f"\0{type(value).__name__} {value!r}"

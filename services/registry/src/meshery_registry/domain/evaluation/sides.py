@@ -10,10 +10,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from meshery_registry.domain.evaluation import patterns
-from meshery_registry.domain.evaluation.paths import Path, Walk, Where
+from meshery_registry.domain.evaluation.paths import Path, Walk, Where, value_at
 from meshery_registry.domain.evaluation.strategies import key_of, text_of
 
 #: What components are told apart by: kind and name of the model.
@@ -43,13 +43,9 @@ class Use(IntEnum):
     PRESENT = 4
 
 
-class Row(NamedTuple):
-    """One way in which a component offers its values."""
-
-    key: Hashable
-    where: Where
-    #: The mappings in question, one for each `SMALL` or `LARGE`.
-    maps: tuple[Mapping[str, Any], ...]
+#: One way in which a component offers its values: the key, the indexes of the elements that it is from, and the
+#: mappings in question, one for each `SMALL` or `LARGE`.
+Row = tuple[Hashable, Where, tuple[Mapping[str, Any], ...]]
 
 
 @dataclass(frozen=True)
@@ -60,40 +56,48 @@ class Side:
     uses: tuple[Use, ...]
     needed: tuple[bool, ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.paths, self.uses, self.needed))
+
     @cached_property
     def walk(self) -> Walk:
         """The paths, ready to be walked."""
         return Walk(self.paths)
 
     @cached_property
-    def _parts(self) -> tuple[tuple[tuple[int, Use], ...], tuple[tuple[int, Use], ...], tuple[int, ...]]:
+    def is_plain(self) -> bool:
+        """Whether a component has one row, made of nothing but keys."""
+        return not self.walk.slots and not any(self.needed) and set(self.uses) == {Use.KEY}
+
+    @cached_property
+    def _parts(self) -> tuple[tuple[tuple[int, Use], ...], tuple[int, ...], tuple[int, ...]]:
         numbered = tuple(enumerate(self.uses))
         return (
             tuple(one for one in numbered if one[1] in (Use.KEY, Use.TEXT)),
-            tuple(one for one in numbered if one[1] in (Use.SMALL, Use.LARGE)),
+            tuple(number for number, use in numbered if use in (Use.SMALL, Use.LARGE)),
             tuple(number for number, needed in enumerate(self.needed) if needed),
         )
 
     def rows(self, component: Mapping[str, Any]) -> list[Row]:
         """The rows of a component: none when it has nothing to offer."""
+        return self.rows_of(tuple([value_at(component, path) for path in self.walk.heads]))
+
+    def rows_of(self, head: tuple[Any, ...]) -> list[Row]:
+        """The same from what stands at `walk.heads`."""
         keys, maps, needed = self._parts
-        rows = []
-        for values, where in self.walk.ways(component):
+        rows: list[Row] = []
+        for values, where in self.walk.filled(head):
             if needed and any(values[number] is None for number in needed):
                 continue
-            held = tuple([values[number] for number, _ in maps])
-            if any(type(one) is not dict or not one for one in held):
+            held = tuple([values[number] for number in maps])
+            if maps and any(type(one) is not dict or not one for one in held):
                 continue
-            if len(keys) == 1:
-                number, use = keys[0]
-                key = key_of(values[number]) if use is Use.KEY else text_of(values[number])
-                if key is None and not maps:
-                    continue
-            else:
-                key = tuple(
-                    [key_of(values[one]) if use is Use.KEY else text_of(values[one]) for one, use in keys]
-                )
-                if keys and not maps and not any(one is not None for one in key):
-                    continue
-            rows.append(Row(key, where, held))
+            parts = [(key_of if use is Use.KEY else text_of)(values[number]) for number, use in keys]
+            if parts and not maps and parts.count(None) == len(parts):
+                continue
+            rows.append((parts[0] if len(parts) == 1 else tuple(parts), where, held))
         return rows

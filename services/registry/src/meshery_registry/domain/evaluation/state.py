@@ -15,7 +15,7 @@ from meshery_contracts.evaluation import MAX_COMPONENTS, MAX_RELATIONSHIPS
 from meshery_registry.domain.evaluation import instances
 from meshery_registry.domain.evaluation.catalogue import Catalogue
 from meshery_registry.domain.evaluation.definitions import Document, value_of
-from meshery_registry.domain.evaluation.indexes import Index
+from meshery_registry.domain.evaluation.indexes import Columns, Index
 from meshery_registry.domain.evaluation.instances import Related
 from meshery_registry.domain.evaluation.paths import Path, value_at, with_value
 from meshery_registry.domain.evaluation.sides import Group, Selector, Side
@@ -51,6 +51,8 @@ class State:
         self._related: dict[str, Related] = {}
         self._between: dict[tuple[str, str, str], list[str]] = {}
         self._indexes: dict[tuple[Selector, Side], Index] = {}
+        #: What was read of the components of a group, for as long as none of them changes.
+        self._columns: dict[Group, Columns] = {}
         self.off: frozenset[str] = frozenset()
         #: Whether a limit cut something off, so that a change must look at everything.
         self.limited = False
@@ -78,7 +80,13 @@ class State:
             known = self._indexes[selector, side] = Index(selector, side)
             for group, members in self.groups.items():
                 if self.catalogue.means(selector, group):
-                    known.fill([(one, self.view(one)) for one in members])
+                    known.fill(self._columns_of(group, members))
+        return known
+
+    def _columns_of(self, group: Group, members: Iterable[str]) -> Columns:
+        known = self._columns.get(group)
+        if known is None:
+            known = self._columns[group] = Columns([(one, self.view(one)) for one in members])
         return known
 
     def view(self, component_id: str) -> Document:
@@ -191,12 +199,15 @@ class State:
     def _leave(self, component_id: str) -> None:
         group = self.group_of.pop(component_id, None)
         if group is not None:
+            self._columns.pop(group, None)
             del self.groups[group][component_id]
 
     def _reindex(self, component_id: str) -> None:
         """Bring every index up to date with a component and with its aliases."""
         for one in (component_id, *self._aliases_of.get(component_id, ())):
             group = self.group_of.get(one)
+            if group is not None:
+                self._columns.pop(group, None)
             view = self.view(one) if group is not None else None
             for index in self._indexes.values():
                 meant = group is not None and self.catalogue.means(index.selector, group)
