@@ -52,6 +52,8 @@ async def test_everything_is_stored_once_and_everybody_sees_it(db: Database, cli
     component = page.components[0]
     assert component["component"]["version"] == "apps/v1"
     assert '"template"' in component["component"]["schema"]
+    assert len(component["capabilities"]) == 8
+    assert component["configuration"]["spec"]["replicas"] == 1
     icon = component["styles"]["svgColor"]
     assert icon.startswith("/api/registry/icons/")
     icon_hash = icon.rpartition("/")[2].removesuffix(".svg")

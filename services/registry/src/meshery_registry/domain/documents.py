@@ -9,8 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from pydantic.alias_generators import to_snake
 
+from meshery_registry.domain.capabilities import DEFAULT_CAPABILITIES
 from meshery_registry.domain.definitions import (
     Category,
     Component,
@@ -22,6 +24,8 @@ from meshery_registry.domain.definitions import (
 
 Document = dict[str, Any]
 
+#: What a whole definition has beside its schema that one in a list has not, in bytes of JSON.
+CAPABILITIES_BYTES: Final = len(orjson.dumps(DEFAULT_CAPABILITIES))
 _NO_ICON: Final = ""
 _MODEL_STYLES: Final[Document] = {
     "primaryColor": "#00B39F",
@@ -227,11 +231,12 @@ def connection_definition_document(definition: ConnectionDefinition) -> Document
 
 
 def put_schema(document: Document, schema: str | None) -> None:
-    """Fill in the schema of a component, or say that it would not fit."""
+    """Make a definition whole: its schema, and what people can do with it. Or say that the schema would not fit."""
     if schema is None:
         document["metadata"]["schemaOmitted"] = True
     else:
         document["component"]["schema"] = schema
+        document["capabilities"] = document["capabilities"] or list(DEFAULT_CAPABILITIES)
 
 
 def _both_spellings(document: Document) -> Document:

@@ -314,7 +314,8 @@ class DefinitionsService:
         written = [documents.component_document(one, models.get(one.model_id)) for one in components]
         if with_schemas:
             left = self._answer_bytes - len(orjson.dumps(written))
-            fitting = components[: _fitting([one.schema_bytes for one in components], left)]
+            sizes = [one.schema_bytes + documents.CAPABILITIES_BYTES for one in components]
+            fitting = components[: _fitting(sizes, left)]
             hashes = list({one.schema_hash for one in fitting if one.schema_hash})
             schemas = await self._store.schemas(queries, organization_id, hashes)
             for place, (document, one) in enumerate(zip(written, components, strict=True)):
