@@ -65,7 +65,7 @@ ENTRIES = [
     an_entry(
         2, "component", "Broken", Outcome.REFUSED, reason="has no kind", where="b.json", remedy="add it"
     ),
-    an_entry(3, "relationship", "edge-non-binding-network", Outcome.UNCHANGED),
+    an_entry(3, "relationship", "edge non-binding network", Outcome.UNCHANGED),
 ]
 
 

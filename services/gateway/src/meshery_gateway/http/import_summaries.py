@@ -6,7 +6,6 @@ own there are `operationId` and `status`: an import may go on after its answer.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,8 +13,6 @@ from pydantic.alias_generators import to_camel
 
 from meshery_contracts.imports import Import, ImportEntry, ImportStatus, Outcome
 
-#: Kind, type and sub-type as one name; one of the types has a hyphen.
-_RELATIONSHIP = re.compile(r"([^-/ ]+)[-/ ](non-binding|[^-/ ]+)[-/ ](.+)")
 #: Meshery's abbreviations in counts.
 _COUNTED = (("model", "models"), ("comp", "components"), ("rel", "relationships"))
 
@@ -125,8 +122,8 @@ def _model(entry: ImportEntry) -> dict[str, Any]:
 
 
 def _relationship(entry: ImportEntry) -> dict[str, Any]:
-    named = _RELATIONSHIP.fullmatch(entry.name)
-    kind, of_type, sub_type = named.groups() if named else (entry.name, "", "")
+    """Its name is kind, type and sub-type."""
+    kind, of_type, sub_type = (*entry.name.split(" ", 2), "", "")[:3]
     return {
         "Kind": kind,
         "RelationshipType": of_type,
