@@ -12,11 +12,11 @@ from uuid import UUID
 
 from pydantic import Field
 
-from meshery_contracts.endpoints import Endpoint, services_only
+from meshery_contracts.endpoints import Endpoint, Topic, services_only
 from meshery_contracts.errors import Word
 from meshery_contracts.imports import Outcome
 from meshery_contracts.keys import Key
-from meshery_contracts.messages import Message, PublicMessage
+from meshery_contracts.messages import Fact, Message, PublicMessage
 from meshery_contracts.paging import PageReply, PageRequest
 from meshery_contracts.registry import Document
 
@@ -171,6 +171,14 @@ class Verdict(PublicMessage):
     generation: int = 0
 
 
+class RegistryFact(Fact):
+    """Something in the registry was changed by somebody. Caches hear `models_registered` beside it."""
+
+    entity_type: str
+    name: str
+    generation: int = 0
+
+
 SET_STATUS = Endpoint(
     "meshery.rpc.registry.v1.set_status",
     SetStatus,
@@ -241,4 +249,27 @@ REJECT = Endpoint(
     key=Key.APPROVE_DEFINITIONS,
     command=True,
     summary="Drop quarantined definitions.",
+)
+STATUS_SET = Topic(
+    "meshery.evt.registry.v1.{organization_id}.status_set.{id}",
+    RegistryFact,
+    "A model, component or relationship was switched on or off.",
+)
+MODEL_DELETED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.model_deleted.{id}", RegistryFact, "A model was deleted."
+)
+DEFINITION_REGISTERED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.definition_registered.{id}",
+    RegistryFact,
+    "A registrant registered a definition, or changed one.",
+)
+DEFINITION_QUARANTINED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.definition_quarantined.{id}",
+    RegistryFact,
+    "A definition of an unproven registrant waits for approval.",
+)
+DEFINITION_REJECTED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.definition_rejected.{id}",
+    RegistryFact,
+    "A quarantined definition was dropped.",
 )

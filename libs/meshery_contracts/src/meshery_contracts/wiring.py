@@ -61,7 +61,7 @@ WIRING: Mapping[str, Wiring] = {
         # Integrators who reach NATS themselves: the server asks identity what they may do.
         extra=Extra(subscribe=("$SYS.REQ.USER.AUTH",)),
     ),
-    "registry": Wiring(calls=("identity",), consumes=("identity",)),
+    "registry": Wiring(calls=("identity",), consumes=("identity", "connections")),
     "designs": Wiring(
         calls=("identity", "registry", "connections", "inventory"),
         consumes=("identity", "registry", "connections"),

@@ -13,6 +13,7 @@ from meshery_common.health import Health
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
+from meshery_contracts import connections
 from meshery_registry import subjects
 from meshery_registry.clients import (
     ArtifactHubClient,
@@ -25,14 +26,22 @@ from meshery_registry.clients import (
 from meshery_registry.clients.helm import renderer_here
 from meshery_registry.clients.opa import OpaClient
 from meshery_registry.domain.packages import Limits
-from meshery_registry.service import Contents, DefinitionsService, PackageRegistrar, RegistrationsService
+from meshery_registry.service import (
+    Contents,
+    DefinitionsService,
+    PackageRegistrar,
+    PushedDefinitionsService,
+    RegistrationsService,
+    RemovalsService,
+    ValidationService,
+)
 from meshery_registry.service.exports import ExportsService
 from meshery_registry.service.imports import ImportsService
 from meshery_registry.service.policies import Evaluator, PoliciesService
 from meshery_registry.service.sources import Sources
 from meshery_registry.settings import FetchSettings, RegistrySettings
 from meshery_registry.store.imports import IMPORT_KIND
-from meshery_registry.workers import ImportRuns
+from meshery_registry.workers import ConnectionFacts, ImportRuns
 from meshery_web import AddressPolicy, Fetcher, FetchPolicy
 
 SERVICE = "registry"
@@ -75,6 +84,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             max_document_bytes=settings.max_document_bytes,
             at_once=settings.registrations_at_once,
         )
+        removals = RemovalsService(db)
         policies = PoliciesService(db, Evaluator(judging, opa, seconds=settings.policy_seconds))
 
         sources = sources_of(settings.fetch, fetcher, reading)
@@ -105,7 +115,26 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         if settings.store_contents:
             with as_file(files("meshery_registry") / "content") as folder:
                 tasks.start("contents", Contents(db, registrar, folder).run)
-        await subjects.serve(bus, definitions, registrations, policies, imports, exports)
+        gone = ConnectionFacts(db, removals)
+        tasks.start(
+            "facts of connections",
+            lambda: bus.streams.consume(
+                connections.CHANGED.stream, SERVICE, gone.take, subjects=[connections.CHANGED.wildcard()]
+            ),
+        )
+        use = subjects.UseCases(
+            definitions=definitions,
+            registrations=registrations,
+            removals=removals,
+            pushed=PushedDefinitionsService(
+                db, beside, registrar, most_quarantined=settings.most_quarantined
+            ),
+            validation=ValidationService(beside, seconds=settings.validation_seconds),
+            policies=policies,
+            imports=imports,
+            exports=exports,
+        )
+        await subjects.serve(bus, use)
         with needs.serving():
             yield needs
 

@@ -65,6 +65,17 @@ class RegistrySettings(ServiceSettings):
     store_contents: bool = Field(
         default=True, description="Store the models that ship with the service at its start."
     )
+    most_quarantined: int = Field(
+        default=1000,
+        ge=0,
+        description="Definitions of unproven registrants that may wait for approval in one organisation.",
+    )
+    validation_seconds: float = Field(
+        default=10.0,
+        gt=0,
+        le=60,
+        description="What validating the values of one request may take, in seconds.",
+    )
     kept_answers_bytes: int = Field(
         default=64 * 1024 * 1024,
         ge=0,

@@ -15,12 +15,14 @@ from dataclasses import asdict
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from meshery_common import operations, outbox
+from meshery_common import inbox, operations, outbox
+from meshery_common.bus import Received
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import imports as contract
-from meshery_contracts.caller import Caller
+from meshery_contracts.caller import Caller, CallerKind
+from meshery_contracts.connections import ConnectionFact, ConnectionStatus
 from meshery_contracts.errors import ProblemError, TooLarge
 from meshery_contracts.imports import ImportDefinitions, ImportEntry, ImportStage, Outcome, SourceKind
 from meshery_contracts.keys import Key
@@ -32,6 +34,7 @@ from meshery_registry.domain.packages import Limits, Origin
 from meshery_registry.domain.parts import Parts, parts_of
 from meshery_registry.domain.prepared import PreparedPackage
 from meshery_registry.service.facts import import_fact
+from meshery_registry.service.registrations import RemovalsService
 from meshery_registry.service.sources import Sources
 from meshery_registry.store.imports import ImportInput, ImportProgress, ImportStore, progress_of
 
@@ -220,6 +223,30 @@ class ImportRuns:
             now = await operations.get(tx, run.operation_id)
             fact = import_fact(now, progress, self._clock())
             await outbox.add(tx, contract.IMPORT_PROGRESSED, fact, subject_id=run.operation_id)
+
+
+class ConnectionFacts:
+    """What becomes of a connection's definitions when it is deleted: what nobody else registers goes."""
+
+    def __init__(self, db: Database, removals: RemovalsService) -> None:
+        self._db = db
+        self._removals = removals
+
+    async def take(self, batch: Sequence[Received]) -> None:
+        """Forget the registrants that are gone."""
+        for one in batch:
+            fact = ConnectionFact.model_validate_json(one.payload)
+            if fact.status is not ConnectionStatus.DELETED:
+                continue
+            caller = Caller(
+                kind=CallerKind.SERVICE,
+                user_id=UUID(int=0),
+                organization_id=fact.organization_id,
+                actor="registry",
+            )
+            async with self._db.transaction(fact.organization_id) as tx:
+                if not await inbox.seen(tx, "connections", one.message_id):
+                    await self._removals.forget(tx, caller, fact.connection_id, fact.name)
 
 
 class _TrialEnded(Exception):

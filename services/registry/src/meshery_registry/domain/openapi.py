@@ -188,8 +188,9 @@ def _text(schema: Schema) -> bytes:
 
 def _compiles(schema: Schema) -> bool:
     try:
-        jsonschema_rs.validator_for(schema)
-    except (ValueError, jsonschema_rs.ValidationError):
+        # Offline: a schema of strangers must not make us fetch addresses or read files.
+        jsonschema_rs.validator_for(schema, offline=True)
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
         return False
     return True
 

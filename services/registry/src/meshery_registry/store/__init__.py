@@ -6,8 +6,10 @@ from meshery_registry.store.definitions import DefinitionStore
 from meshery_registry.store.models import ModelStore
 from meshery_registry.store.packages import PackageStore
 from meshery_registry.store.policies import PolicyStore
+from meshery_registry.store.quarantine import QuarantineStore
 from meshery_registry.store.registrations import RegistrationStore
 from meshery_registry.store.relationships import RelationshipStore
+from meshery_registry.store.removals import RemovalStore
 
 __all__ = [
     "ComponentStore",
@@ -16,6 +18,8 @@ __all__ = [
     "ModelStore",
     "PackageStore",
     "PolicyStore",
+    "QuarantineStore",
     "RegistrationStore",
     "RelationshipStore",
+    "RemovalStore",
 ]

@@ -132,6 +132,15 @@ class RegistrationStore:
             )
         )
 
+    async def kind_of(self, queries: Queries, organization_id: UUID, registrant_id: UUID) -> str | None:
+        """The kind of a registrant; None when nobody is known by the id."""
+        kind: str | None = await queries.fetchval(
+            "select kind from registrants where organization_id = $1 and connection_id = $2",
+            organization_id,
+            registrant_id,
+        )
+        return kind
+
     async def known(self, tx: Transaction, organization_id: UUID, component_ids: Sequence[UUID]) -> set[UUID]:
         """Those of the components that are there."""
         rows = await tx.fetch(

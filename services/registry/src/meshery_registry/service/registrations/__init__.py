@@ -6,6 +6,14 @@ with us, `definitions` what registrants push, `removals` switches, deletes and f
 
 from meshery_registry.service.registrations.clusters import RegistrationsService
 from meshery_registry.service.registrations.contents import Contents
+from meshery_registry.service.registrations.definitions import PushedDefinitionsService
 from meshery_registry.service.registrations.packages import PackageRegistrar
+from meshery_registry.service.registrations.removals import RemovalsService
 
-__all__ = ["Contents", "PackageRegistrar", "RegistrationsService"]
+__all__ = [
+    "Contents",
+    "PackageRegistrar",
+    "PushedDefinitionsService",
+    "RegistrationsService",
+    "RemovalsService",
+]

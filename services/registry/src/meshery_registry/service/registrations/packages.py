@@ -6,7 +6,7 @@ The same again changes nothing. Who calls gives the transaction, so that an impo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -53,11 +53,13 @@ class PackageRegistrar:
         *,
         source: Source | None = None,
         complete: bool = False,
+        keep_model: bool = False,
     ) -> list[ImportEntry]:
         """Store a model in this transaction, announce the change in it, and say what became of each entity.
 
         Without a source the model itself says who registers. `complete` means that the package holds all of the
-        model: what it does not hold is removed. What was refused before is not in the report.
+        model: what it does not hold is removed. `keep_model` leaves a model that is there as it is: the package only
+        names it. What was refused before is not in the report.
         """
         organization_id = caller.organization_id
         source = source or source_of(package.model)
@@ -79,6 +81,8 @@ class PackageRegistrar:
                 await self._announce(tx, package.model, caller, source, "is registered by a new name")
             return entries.told
         known = await self._store.known(tx, organization_id, package.model.model_id)
+        if keep_model and known.model is not None:
+            package = replace(package, model=replace(package.model, content_hash=known.model))
         entries = _Entries(package.model)
         changed = self._report(entries, package, known)
         if changed.anything:
