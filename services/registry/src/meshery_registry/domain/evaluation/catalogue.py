@@ -38,6 +38,8 @@ class Catalogue:
         #: One text for each definition that is not evaluated.
         self.refused = result.refused
         self.lookup: Lookup = lookup or (lambda _kind, _model: None)
+        #: The place of each definition, by its key.
+        self.order = {one.key: place for place, one in enumerate(self.definitions)}
         self._parts: dict[Group, Parts] = {}
         self._means: dict[tuple[Selector, Group], bool] = {}
 

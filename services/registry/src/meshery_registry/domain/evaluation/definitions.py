@@ -86,6 +86,16 @@ class Pairing(Definition):
         return bool(self.from_side.walk.slots or self.to_side.walk.slots)
 
     @cached_property
+    def mixed(self) -> bool:
+        """Whether several strategies of one value must hold together; tables ask for one of them."""
+        return any(len(set(one) - {strategies.NOT_NULL}) > 1 for one in self.strategies)
+
+    @cached_property
+    def maps(self) -> bool:
+        """Whether mappings are compared, of which one holds the other."""
+        return Use.SMALL in self.from_side.uses
+
+    @cached_property
     def general(self) -> frozenset[tuple[Path, Path]]:
         """Which values are compared: tells definitions of one class between the same two components apart."""
         return general(zip(self.from_side.paths, self.to_side.paths, strict=True))
@@ -140,7 +150,7 @@ def _general(path: Path) -> Path:
 
 def value_of(document: Any, camel: str, snake: str = "") -> Any:
     """A field in either spelling; none of what is no mapping."""
-    if not isinstance(document, Mapping):
+    if type(document) is not dict and not isinstance(document, Mapping):
         return None
     value = document.get(camel)
     return document.get(snake) if value is None and snake else value

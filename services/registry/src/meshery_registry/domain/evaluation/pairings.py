@@ -16,7 +16,7 @@ from meshery_registry.domain.evaluation.definitions import Pairing
 from meshery_registry.domain.evaluation.indexes import Index, Place
 from meshery_registry.domain.evaluation.instances import APPROVED, Pair, Related
 from meshery_registry.domain.evaluation.paths import value_at
-from meshery_registry.domain.evaluation.sides import Row, Use
+from meshery_registry.domain.evaluation.sides import Row
 from meshery_registry.domain.evaluation.state import State
 from meshery_registry.domain.evaluation.strategies import holds
 
@@ -111,8 +111,8 @@ class Join:
         self._definition = definition
         self._from = state.index(definition.from_selector, definition.from_side)
         self._to = state.index(definition.to_selector, definition.to_side)
-        self._maps = Use.SMALL in definition.from_side.uses
-        self._mixed = any(len(set(one) - {"not_null"}) > 1 for one in definition.strategies)
+        self._maps = definition.maps
+        self._mixed = definition.mixed
 
     @property
     def empty(self) -> bool:
@@ -211,7 +211,7 @@ class Join:
         return not self._definition.denies(groups[from_id], groups[to_id])
 
     def _holds(self, from_id: str, to_id: str, pair: Pair) -> bool:
-        """Whether several strategies of one value hold together; the tables ask for one of them."""
+        """Whether all strategies hold."""
         definition = self._definition
         from_view, to_view = self._state.view(from_id), self._state.view(to_id)
         for number, held in enumerate(definition.strategies):

@@ -186,7 +186,7 @@ def with_value(document: Any, path: Path, value: Any) -> Any:
             raise BadPath(f"there is no element {segment!r}")
         inner = document[index] if index < len(document) else None
         return [*document[:index], with_value(inner, rest, value), *document[index + 1 :]]
-    if not isinstance(document, Mapping):
+    if type(document) is not dict and not isinstance(document, Mapping):
         raise BadPath(f"{segment!r} is wanted inside of a {type(document).__name__}")
     return {**document, segment: with_value(document.get(segment), rest, value)}
 

@@ -142,9 +142,11 @@ class Session:
                 remedy="Mend the named places and evaluate again.",
             )
         state = self._state
+        new_components = sum(one not in state.components for one in components)
+        new_relationships = sum(one not in state.relationships for one in relationships)
         if (
-            len(state.components.keys() | components.keys()) > MAX_COMPONENTS
-            or len(state.relationships.keys() | relationships.keys()) > MAX_RELATIONSHIPS
+            len(state.components) + new_components > MAX_COMPONENTS
+            or len(state.relationships) + new_relationships > MAX_RELATIONSHIPS
         ):
             raise TooLarge(
                 f"At most {MAX_COMPONENTS:,} components and {MAX_RELATIONSHIPS:,} relationships are evaluated.",
@@ -193,19 +195,35 @@ class Session:
         new_parents = self._add_parents(log, work)
         follows.components |= new_parents
         work.components |= new_parents
+        touched = None if work.everything else self._touched(work)
         for one in others:
             if isinstance(one, Siblings):
-                siblings.identify(state, log, one)
+                siblings.identify(state, log, one, touched)
         self._identify(log, work)
         for one in others:
             if isinstance(one, Binding):
-                bindings.identify(state, log, one)
+                self._bind(log, one, touched)
         changed = self._remove(log, work, follows)
         changed |= patches.settle(state, log, self._candidates(log, work))
         follows.components |= changed
         for component_id in changed:
             follows.relationships |= state.touching.get(component_id, set())
         return follows
+
+    def _touched(self, work: _Work) -> set[str]:
+        """Components that are other than they were, gone, or of a relationship that is."""
+        touched = set(work.components)
+        for relationship_id in work.relationships & self._state.relationships.keys():
+            ends = self._state.related(relationship_id).ends
+            if any(one not in self._state.components for one in ends):
+                touched.update(ends)
+        return touched
+
+    def _bind(self, log: Log, definition: Binding, touched: set[str] | None) -> None:
+        try:
+            bindings.identify(self._state, log, definition, touched)
+        except bindings.TooMany:
+            bindings.identify(self._state, log, definition)
 
     def _definitions(self) -> Iterable[Definition]:
         off = self._state.off
@@ -226,7 +244,7 @@ class Session:
             found |= {
                 one.key: one for one in state.catalogue.parts(group).others if one.class_key not in state.off
             }
-        return [found[key] for key in sorted(found)]
+        return [found[key] for key in sorted(found, key=state.catalogue.order.__getitem__)]
 
     def _add_parents(self, log: Log, work: _Work) -> set[str]:
         added: set[str] = set()
@@ -243,8 +261,7 @@ class Session:
             for one in (*parts.as_from, *parts.as_to):
                 if one.policy == INVENTORY and one.class_key not in state.off:
                     children.setdefault(one.key, (one, set()))[1].add(component_id)
-        order = {one.key: number for number, one in enumerate(state.catalogue.definitions)}
-        for key in sorted(children, key=order.__getitem__):
+        for key in sorted(children, key=state.catalogue.order.__getitem__):
             definition, ids = children[key]
             added.update(parents.add_missing(state, log, definition, sorted(ids)))
         return added

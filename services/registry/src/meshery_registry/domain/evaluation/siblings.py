@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from typing import Final
 
 from meshery_contracts.evaluation import MAX_RELATIONSHIPS
@@ -19,25 +19,29 @@ MAX_GROUPS: Final = 20
 MAX_MEMBERS: Final = 500
 
 
-def identify(state: State, log: Log, definition: Siblings) -> None:
-    """Make the groups of a definition what they are now."""
+def identify(state: State, log: Log, definition: Siblings, touched: Collection[str] | None = None) -> None:
+    """Make the groups of a definition what they are now: all of them, or those that touched components are in."""
     shown = 0
     for number, path in enumerate(definition.refs):
         side = Side((path,), (Use.LARGE,), (True,))
         froms = state.index(definition.from_selector, side).by_entry
         tos = state.index(definition.to_selector, side).by_entry
         shared = froms.keys() & tos.keys() if froms is not tos else froms.keys()
-        named = sorted(
-            (entry[2], _text(entry[3]), entry) for entry in shared if len(froms[entry] | tos[entry]) > 1
-        )
-        if shown + len(named) > MAX_GROUPS:
+        wide = [one for one in shared if len(froms[one]) > 1 or len(tos[one]) > 1 or froms[one] != tos[one]]
+        named = sorted(((one[2], _text(one[3]), one) for one in wide), key=lambda one: one[:2])
+        if shown + len(named) > MAX_GROUPS and touched is None:
             log.remark(f"{definition.class_key} has {len(named)} groups: the first {MAX_GROUPS} are shown.")
         for name, value, entry in named[: MAX_GROUPS - shown]:
+            relationship_id = instances.stable_id(definition.key, number, name, value)
+            if touched is not None and relationship_id in state.relationships:
+                holders = froms[entry] if froms is tos else froms[entry] | tos[entry]
+                if not any((one, 0) in holders or _names(state, one, relationship_id) for one in touched):
+                    continue
             from_ids = sorted(one for one, _ in froms[entry])
             to_ids = from_ids if froms is tos else sorted(one for one, _ in tos[entry])
             if max(len(from_ids), len(to_ids)) > MAX_MEMBERS:
                 log.remark(f"{definition.class_key} of {name}={value} has more than {MAX_MEMBERS} members.")
-            _put(state, log, definition, (number, name, value), from_ids[:MAX_MEMBERS], to_ids[:MAX_MEMBERS])
+            _put(state, log, definition, relationship_id, from_ids[:MAX_MEMBERS], to_ids[:MAX_MEMBERS])
         shown = min(shown + len(named), MAX_GROUPS)
 
 
@@ -45,11 +49,10 @@ def _put(
     state: State,
     log: Log,
     definition: Siblings,
-    entry: tuple[int, str, str],
+    relationship_id: str,
     froms: list[str],
     tos: list[str],
 ) -> None:
-    relationship_id = instances.stable_id(definition.key, *entry)
     known = state.relationships.get(relationship_id)
     if known is None:
         if any(
@@ -75,6 +78,10 @@ def _put(
 def _same(state: State, relationship_id: str, froms: list[str], tos: list[str]) -> bool:
     """Whether a relationship that somebody else made names the same group."""
     return set(state.related(relationship_id).ends) == {*froms, *tos}
+
+
+def _names(state: State, component_id: str, relationship_id: str) -> bool:
+    return relationship_id in state.touching.get(component_id, ())
 
 
 def _members(relationship: Document, part: str) -> list[object]:

@@ -51,6 +51,7 @@ class State:
         self._related: dict[str, Related] = {}
         self._between: dict[tuple[str, str, str], list[str]] = {}
         self._indexes: dict[tuple[Selector, Side], Index] = {}
+        self._indexes_over: dict[Group, list[Index]] = {}
         #: What was read of the components of a group, for as long as none of them changes.
         self._columns: dict[Group, Columns] = {}
         self.off: frozenset[str] = frozenset()
@@ -78,6 +79,7 @@ class State:
         known = self._indexes.get((selector, side))
         if known is None:
             known = self._indexes[selector, side] = Index(selector, side)
+            self._indexes_over.clear()
             for group, members in self.groups.items():
                 if self.catalogue.means(selector, group):
                     known.fill(self._columns_of(group, members))
@@ -100,17 +102,18 @@ class State:
     def put_component(self, component_id: str, component: Document) -> None:
         """Add a component, or put it in the place of what it was."""
         self.components[component_id] = component
-        group = group_of(component)
-        if self.group_of.get(component_id) != group:
+        before = self.group_of.get(component_id)
+        if before != group_of(component):
             self._leave(component_id)
             self._enter(component_id, component)
-        self._reindex(component_id)
+        self._reindex(component_id, before)
 
     def remove_component(self, component_id: str) -> None:
         """Take a component out."""
+        before = self.group_of[component_id]
         self._leave(component_id)
         del self.components[component_id]
-        self._reindex(component_id)
+        self._reindex(component_id, before)
 
     def write(self, component_id: str, path: Path, value: Any, mode: Mode) -> tuple[str, Path]:
         """Put a value into a component; where that was: an alias is written in its root. Raises BadPath."""
@@ -142,7 +145,7 @@ class State:
             self.parts[alias_id] = part
             self._aliases_of.setdefault(part.root, set()).add(alias_id)
         if alias_id in self.components:
-            self._reindex(alias_id)
+            self._reindex(alias_id, self.group_of[alias_id])
 
     def put_relationship(self, relationship_id: str, relationship: Document) -> None:
         """Add a relationship, or put it in the place of what it was."""
@@ -199,20 +202,30 @@ class State:
     def _leave(self, component_id: str) -> None:
         group = self.group_of.pop(component_id, None)
         if group is not None:
-            self._columns.pop(group, None)
             del self.groups[group][component_id]
 
-    def _reindex(self, component_id: str) -> None:
-        """Bring every index up to date with a component and with its aliases."""
+    def _reindex(self, component_id: str, before: Group | None) -> None:
+        """Bring every index up to date with a component, which was of another group perhaps, and with its aliases."""
+        if before is not None and before != self.group_of.get(component_id):
+            self._columns.pop(before, None)
+            for index in self._over(before):
+                index.put(component_id, None)
         for one in (component_id, *self._aliases_of.get(component_id, ())):
             group = self.group_of.get(one)
             if group is not None:
                 self._columns.pop(group, None)
-            view = self.view(one) if group is not None else None
-            for index in self._indexes.values():
-                meant = group is not None and self.catalogue.means(index.selector, group)
-                if meant or one in index.rows:
-                    index.put(one, view if meant else None)
+                view = self.view(one)
+                for index in self._over(group):
+                    index.put(one, view)
+
+    def _over(self, group: Group) -> list[Index]:
+        """The indexes that hold the components of a group."""
+        known = self._indexes_over.get(group)
+        if known is None:
+            means = self.catalogue.means
+            known = [one for one in self._indexes.values() if means(one.selector, group)]
+            self._indexes_over[group] = known
+        return known
 
 
 def group_of(component: Document) -> Group:
