@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
@@ -83,16 +84,8 @@ async def test_replicas_that_start_at_once_store_it_once(db: Database) -> None:
 async def test_what_the_content_no_longer_holds_is_removed_and_the_rest_keeps_its_ids(
     db: Database, client: Any, tmp_path: Path
 ) -> None:
-    def copy(folder: Path, to: Path) -> None:
-        to.mkdir()
-        for one in folder.iterdir():
-            if one.is_dir():
-                copy(one, to / one.name)
-            else:
-                (to / one.name).write_bytes(one.read_bytes())
-
     folder = tmp_path / "content"
-    copy(CONTENT, folder)
+    shutil.copytree(CONTENT, folder)
     await Contents(db, PackageRegistrar(), folder).store()
     before = await client.ask(registry.LIST_RELATIONSHIPS, registry.ListRelationships(page_size=1000))
     (folder / "kubernetes" / "relationships" / "pdb-workload.yaml").unlink()
@@ -100,6 +93,28 @@ async def test_what_the_content_no_longer_holds_is_removed_and_the_rest_keeps_it
     after = await client.ask(registry.LIST_RELATIONSHIPS, registry.ListRelationships(page_size=1000))
     assert after.total_count == before.total_count - 1
     assert {one["id"] for one in after.relationships} < {one["id"] for one in before.relationships}
+
+
+async def test_a_version_that_ships_no_longer_keeps_its_kinds_and_hands_its_relationships_on(
+    db: Database, client: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "content"
+    shutil.copytree(CONTENT, folder)
+    version = newest_kubernetes(folder).model.version
+    last = ListComponents(model="kubernetes", model_version=version, name="Pod")
+    await Contents(db, PackageRegistrar(), folder).store()
+    before = await client.ask(registry.LIST_RELATIONSHIPS, registry.ListRelationships(page_size=1))
+    pods = await client.ask(registry.LIST_COMPONENTS, last)
+    file = folder / "kubernetes" / "versions" / f"{version}.json"
+    kept = file.read_bytes()
+    for change in (file.unlink, lambda: file.write_bytes(kept)):
+        change()
+        await Contents(db, PackageRegistrar(), folder).store()
+        after = await client.ask(registry.LIST_RELATIONSHIPS, registry.ListRelationships(page_size=1))
+        assert after.total_count == before.total_count
+        assert after.relationships[0]["model"]["model"]["version"] == newest_kubernetes(folder).model.version
+        again = await client.ask(registry.LIST_COMPONENTS, last)
+        assert [one["id"] for one in again.components] == [one["id"] for one in pods.components]
 
 
 def newest_kubernetes(folder: Path) -> Package:

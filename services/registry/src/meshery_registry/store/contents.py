@@ -40,6 +40,28 @@ class ContentStore:
             "update generations set contents_digest = $2 where organization_id = $1", SHIPPED, digest
         )
 
+    async def retire_others(self, tx: Transaction, model_ids: Sequence[UUID]) -> bool:
+        """Keep what designs may name of models that ship no longer, but let them say nothing about designs.
+
+        True when there was something to retire.
+        """
+        rows = await tx.fetch(
+            """
+            with others as (select id from models where organization_id = $1 and id <> all($2::uuid[])),
+            related as (delete from relationships r using others
+                where r.organization_id = $1 and r.model_id = others.id returning r.id),
+            judged as (delete from policies p using others
+                where p.organization_id = $1 and p.model_id = others.id returning p.id),
+            -- Should it ship again, it is written again.
+            registered as (delete from registrations g using others
+                where g.organization_id = $1 and g.model_id = others.id)
+            select id from related union all select id from judged
+            """,
+            SHIPPED,
+            list(model_ids),
+        )
+        return bool(rows)
+
     async def shipped(
         self, queries: Queries, model: NewModel, group_version: str, kinds: Sequence[str]
     ) -> dict[tuple[str, str], UUID]:

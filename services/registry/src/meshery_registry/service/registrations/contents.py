@@ -70,6 +70,8 @@ class Contents:
                 await self._registrations.next_generation(tx, organization_id)
         async with self._db.transaction(SHIPPED) as tx:
             await self._registrations.locked_generation(tx, SHIPPED)
+            if await self._store.retire_others(tx, [one.model.model_id for one in packages]):
+                await self._registrations.next_generation(tx, SHIPPED)
             await self._store.put_digest(tx, digest)
         refused = [one for one in found if not isinstance(one, PreparedPackage)]
         refused += [one for package in packages for one in package.refused]
