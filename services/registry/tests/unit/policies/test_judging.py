@@ -138,12 +138,13 @@ def test_match(match: dict[str, Any], names: list[str]) -> None:
 def test_a_rule_over_the_whole_design() -> None:
     judge = policy(
         {
-            "expression": "objects.filter(o, o.kind == 'Deployment').all(d, objects.exists(p, "
-            "p.kind == 'PodDisruptionBudget' && p.spec.selector.matchLabels == d.metadata.labels))",
+            "expression": "byKind.Deployment.all(d, byKind.PodDisruptionBudget.exists(p, "
+            "p.spec.selector.matchLabels == d.metadata.labels)) && objects.size() < 3",
             "message": "Every Deployment needs a PodDisruptionBudget.",
         },
         {"expression": "design.kinds.Deployment < 2 && design.size == 1", "action": "warn"},
         scope="design",
+        match={"kinds": ["Deployment", "PodDisruptionBudget", "Config*"]},
     )
     budget = {
         "apiVersion": "policy/v1",

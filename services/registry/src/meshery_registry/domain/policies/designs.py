@@ -77,6 +77,14 @@ def matches(match: Match, one: Judged) -> bool:
     )
 
 
+def by_kind(match: Match, judged: list[Judged]) -> dict[str, list[dict[str, Any]]]:
+    """Objects by their kinds; every kind that a policy names is there, if with none. Finds without filtering."""
+    found: dict[str, list[dict[str, Any]]] = {kind: [] for kind in match.kinds if "*" not in kind}
+    for one in judged:
+        found.setdefault(one.kind, []).append(one.object)
+    return found
+
+
 def pod_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
     """The Pod spec that an object is or brings, also of kinds that we do not know; empty when it brings none."""
     spec = _mapping(obj.get("spec"))

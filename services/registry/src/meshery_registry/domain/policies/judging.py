@@ -31,7 +31,7 @@ MAX_FINDINGS = 500
 MAX_PROPOSAL_BYTES = 16 * 1024
 
 _IN_COMPONENT = frozenset({"object", "pod", "containers", "component", "design", "params", "variables"})
-_IN_DESIGN = frozenset({"objects", "design", "params", "variables"})
+_IN_DESIGN = frozenset({"objects", "byKind", "design", "params", "variables"})
 
 
 class Design:
@@ -121,7 +121,12 @@ class Judge:
                 }
                 yield from self._spoken(values, one, named)
         else:
-            values = {"objects": [one.object for one in matched], "design": design.facts, "params": params}
+            values = {
+                "objects": [one.object for one in matched],
+                "byKind": by_kind(self.document.match, matched),
+                "design": design.facts,
+                "params": params,
+            }
             yield from self._spoken(values, None, named)
 
     def tried(self) -> list[TestOutcome]:
