@@ -14,6 +14,7 @@ from meshery_contracts.errors import FieldProblem, Invalid
 from meshery_contracts.policies import Finding, Outcome, Proposal, TestOutcome
 from meshery_registry.domain.policies.designs import (
     Judged,
+    by_kind,
     containers_of,
     facts_of,
     judged_of,
