@@ -96,7 +96,7 @@ def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
         )
         put_enums(document, enums)
         for kind, name in parts.items():
-            _make_kind(document["components"]["schemas"][name], group_version, kind)
+            _add_kind(document["components"]["schemas"], group_version, kind, name)
         learned = learned_from(orjson.dumps(document), group_version, scopes | dict.fromkeys(parts, True))
         unread = [*learned.refused, *(f"{one.kind}: its schema." for one in learned.kinds if not one.usable)]
         if unread:
@@ -113,10 +113,11 @@ def _components(release: Release) -> Iterator[tuple[dict[str, Any], bytes]]:
             yield listed, schema_text(one.schema_body).encode()
 
 
-def _make_kind(schema: dict[str, Any], group_version: str, kind: str) -> None:
-    """Let a schema be that of a kind."""
+def _add_kind(schemas: dict[str, Any], group_version: str, kind: str, name: str) -> None:
+    """Make a kind of a schema. Others refer to that schema, and must go on to find it as it is."""
     group, _, version = group_version.rpartition("/")
-    schema["x-kubernetes-group-version-kind"] = [{"group": group, "version": version, "kind": kind}]
+    named = [{"group": group, "version": version, "kind": kind}]
+    schemas[f"{name} as a kind"] = {**schemas[name], "x-kubernetes-group-version-kind": named}
 
 
 def _is_resource(discovered: dict[str, Any]) -> bool:
