@@ -303,7 +303,7 @@ async def test_a_large_design_is_judged_and_its_findings_are_bounded(client: Cli
     await switched(client, await saved(client, file=FEW), PolicyState.ENABLED)
     design = orjson.loads(a_design_file(*(deployment(f"web-{number}") for number in range(1500))))
     report = await client.ask(policies.CHECK_DESIGN, CheckDesign(file=orjson.dumps(design).decode()))
-    assert (report.allowed, len(report.findings)) == (False, 500)
+    assert (report.allowed, len(report.findings), report.omitted) == (False, 500, 1000)
     assert report.findings[7].component_name == "web-7"
 
 

@@ -15,7 +15,7 @@ from meshery_contracts.policies import Enforcement, Finding, Outcome
 from meshery_registry.domain.policies.documents import design_of, read_document
 from meshery_registry.domain.policies.judging import Design, Judge
 from meshery_registry.domain.policies.trials import hindrance
-from meshery_registry.domain.policies.verdicts import Named, report_of, strongest
+from meshery_registry.domain.policies.verdicts import Named, heard, report_of, strongest
 
 ENFORCED = Named(UUID(int=7), 3, Enforcement.ENFORCE)
 
@@ -323,3 +323,15 @@ def test_a_report_has_the_strongest_first_and_fits_into_an_answer() -> None:
     bounded = report_of(long * 4, 1)
     assert (len(bounded.findings) + bounded.omitted, bounded.allowed) == (2000, False)
     assert len(bounded.model_dump_json()) < 1_200_000
+
+
+def test_many_warnings_do_not_hide_the_refusal_after_them() -> None:
+    judge = policy(
+        {"expression": "false", "action": "warn"}, {"expression": "object.metadata.name != 'last'"}
+    )
+    found = heard(
+        judge.findings(Design(design_of([*(deployment() for _ in range(600)), deployment("last")])), ENFORCED)
+    )
+    assert (len(found.findings), found.omitted) == (501, 101)
+    report = report_of(found.findings, 1, omitted=found.omitted)
+    assert (report.allowed, report.findings[0].component_name, report.omitted) == (False, "last", 101)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -24,10 +23,8 @@ from meshery_registry.domain.policies.designs import (
 from meshery_registry.domain.policies.documents import MAX_TEXT_CHARACTERS, PolicyDocument, Rule
 from meshery_registry.domain.policies.programs import Context, ExpressionError, Program, compiled
 from meshery_registry.domain.policies.trials import outcome_of
-from meshery_registry.domain.policies.verdicts import NOBODY, Named, effective
+from meshery_registry.domain.policies.verdicts import NOBODY, Named, effective, heard
 
-#: Findings of one policy in one design; the first ones show the mistake.
-MAX_FINDINGS = 500
 #: The largest value that a rule may propose, in bytes of JSON.
 MAX_PROPOSAL_BYTES = 16 * 1024
 
@@ -133,7 +130,7 @@ class Judge:
     def tried(self) -> list[TestOutcome]:
         """Run the policy's own tests, as if it were enforced."""
         return [
-            outcome_of(one, list(islice(self.findings(Design(one.design), NOBODY), MAX_FINDINGS)))
+            outcome_of(one, heard(self.findings(Design(one.design), NOBODY)).findings)
             for one in self.document.examples
         ]
 

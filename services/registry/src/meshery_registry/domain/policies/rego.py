@@ -52,9 +52,12 @@ def findings_of(
 
 
 def _entries(value: Any) -> list[Any]:
+    """What a set, a partial mapping, or a single value says; nothing only when there is nothing, or false."""
     if isinstance(value, list):
         return value
-    return [value] if isinstance(value, str) and value else []
+    if isinstance(value, dict):
+        return list(value.values())
+    return [value] if value else []
 
 
 def _finding(
@@ -67,7 +70,7 @@ def _finding(
 ) -> Finding:
     fields = said if isinstance(said, dict) else {}
     about = components.get(_text(fields, "component_id", "componentId"))
-    message = _text(fields, "msg", "message") if fields else str(said)
+    message = _text(fields, "msg", "message") or (said if isinstance(said, str) else "")
     return Finding(
         policy_id=named.policy_id,
         policy_name=document.name,

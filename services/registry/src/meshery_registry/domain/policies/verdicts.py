@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from meshery_contracts.policies import Enforcement, Finding, Outcome, PolicyReport
 from meshery_registry.domain.policies.documents import MAX_TEXT_CHARACTERS, PolicyDocument
 
+#: Findings of one policy in one design with the same outcome; the first ones show the mistake.
+MAX_OF_ONE_POLICY = 500
 #: Findings of one report, and what they take as JSON: a report must fit into an answer beside other things.
 MAX_FINDINGS = 1000
 MAX_REPORT_BYTES = 1024 * 1024
@@ -39,7 +41,26 @@ def strongest(findings: Sequence[Finding]) -> Outcome:
     return max((one.outcome for one in findings), key=order.index, default=Outcome.PASS)
 
 
-def report_of(findings: Sequence[Finding], policies: int) -> PolicyReport:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one policy said, and how much more of the same there was."""
+
+    findings: list[Finding]
+    omitted: int = 0
+
+
+def heard(findings: Iterable[Finding]) -> Heard:
+    """All of it up to a limit for each outcome: a thousand warnings must not hide the one refusal after them."""
+    kept: list[Finding] = []
+    counts = dict.fromkeys(Outcome, 0)
+    for one in findings:
+        counts[one.outcome] += 1
+        if counts[one.outcome] <= MAX_OF_ONE_POLICY:
+            kept.append(one)
+    return Heard(kept, sum(counts.values()) - len(kept))
+
+
+def report_of(findings: Sequence[Finding], policies: int, *, omitted: int = 0) -> PolicyReport:
     """A report on a design: the strongest first, else in the order in which they came, as many as fit."""
     order = list(reversed(Outcome))
     ordered = sorted(findings, key=lambda one: order.index(one.outcome))
@@ -54,7 +75,7 @@ def report_of(findings: Sequence[Finding], policies: int) -> PolicyReport:
         allowed=not any(one.outcome is Outcome.DENY for one in findings),
         policies=policies,
         findings=kept,
-        omitted=len(findings) - len(kept),
+        omitted=omitted + len(findings) - len(kept),
     )
 
 

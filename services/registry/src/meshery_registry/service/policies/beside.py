@@ -10,16 +10,15 @@ import resource
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache, lru_cache
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from meshery_common.documents import read_documents
 from meshery_contracts.errors import Invalid
-from meshery_contracts.policies import Finding, TestOutcome
+from meshery_contracts.policies import TestOutcome
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
-from meshery_registry.domain.policies.verdicts import Named
+from meshery_registry.domain.policies.verdicts import Heard, Named, heard
 
 if TYPE_CHECKING:
     from meshery_registry.domain.policies.judging import Design, Judge
@@ -50,9 +49,9 @@ def tried(document: bytes) -> list[TestOutcome]:
     return _judge(document).tried()
 
 
-def judged(document: bytes, named: Named, design: str, most: int) -> list[Finding]:
-    """What a policy (JSON) says of a design (JSON), at most so much. Raises Invalid when it is no design."""
-    return list(islice(_judge(document).findings(_design(design), named), most))
+def judged(document: bytes, named: Named, design: str) -> Heard:
+    """What a policy (JSON) says of a design (JSON). Raises Invalid when it is no design."""
+    return heard(_judge(document).findings(_design(design), named))
 
 
 @cache

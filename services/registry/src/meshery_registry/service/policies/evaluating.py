@@ -7,22 +7,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import orjson
 
 from meshery_common.processes import WorkerProcess
 from meshery_contracts.errors import Invalid, ProblemError, Unavailable
-from meshery_contracts.policies import Finding, PolicyLanguage, TestOutcome
+from meshery_contracts.policies import PolicyLanguage, TestOutcome
 from meshery_registry.clients.opa import OpaClient
 from meshery_registry.domain.policies import rego, trials
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
-from meshery_registry.domain.policies.verdicts import NOBODY, Named, unheard
+from meshery_registry.domain.policies.verdicts import NOBODY, Heard, Named, heard, unheard
 from meshery_registry.service.policies import beside
-
-#: Findings of one policy in one design; the first ones show the mistake.
-MAX_FINDINGS = 500
 
 _NO_OPA = "No OPA server is configured: set REGISTRY_OPA_URL."
 
@@ -65,9 +61,7 @@ class Evaluator:
             except TimeoutError:
                 raise _too_slow("Running the tests", self._seconds) from None
 
-    async def findings(
-        self, document: Mapping[str, Any], source: str, named: Named, design: str
-    ) -> list[Finding]:
+    async def judged(self, document: Mapping[str, Any], source: str, named: Named, design: str) -> Heard:
         """What a policy says of a design (JSON text). Raises Invalid only when that is no design."""
         read = _readable(document, source)
         try:
@@ -75,19 +69,17 @@ class Evaluator:
                 await self._worker.run(beside.ready)
                 async with asyncio.timeout(self._seconds):
                     if read.language is PolicyLanguage.REGO:
-                        return await self._rego_findings(read, source, named, design)
-                    return await self._worker.run(
-                        beside.judged, orjson.dumps(document), named, design, MAX_FINDINGS
-                    )
+                        return await self._rego_judged(read, source, named, design)
+                    return await self._worker.run(beside.judged, orjson.dumps(document), named, design)
         except TimeoutError:
-            return [unheard(read, named, f"it took longer than {self._seconds:g} s.")]
+            return Heard([unheard(read, named, f"it took longer than {self._seconds:g} s.")])
         except Invalid as error:
             if error.problem.code == "design_shape":
                 raise
-            return [unheard(read, named, error.problem.title)]
+            return Heard([unheard(read, named, error.problem.title)])
         except ProblemError as error:
             reason = " ".join((error.problem.title, *error.problem.probable_cause))
-            return [unheard(read, named, reason)]
+            return Heard([unheard(read, named, reason)])
 
     async def _rego_tried(self, read: PolicyDocument, source: str) -> list[TestOutcome]:
         """The tests of a Rego policy; none are run without an OPA server."""
@@ -100,14 +92,12 @@ class Evaluator:
             for one, result in zip(read.examples, results, strict=True)
         ]
 
-    async def _rego_findings(
-        self, read: PolicyDocument, source: str, named: Named, design: str
-    ) -> list[Finding]:
+    async def _rego_judged(self, read: PolicyDocument, source: str, named: Named, design: str) -> Heard:
         if self._opa is None:
-            return [unheard(read, named, _NO_OPA)]
+            return Heard([unheard(read, named, _NO_OPA)])
         document = _design(design)
         (result,) = await self._asked(self._opa, read, source, [document])
-        return list(islice(rego.findings_of(result, read, named, document), MAX_FINDINGS))
+        return heard(rego.findings_of(result, read, named, document))
 
     async def _asked(
         self, opa: OpaClient, read: PolicyDocument, source: str, designs: Sequence[Mapping[str, Any]]

@@ -37,7 +37,7 @@ from meshery_registry.domain.policies import records
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.records import StoredPolicy
 from meshery_registry.domain.policies.trials import hindrance
-from meshery_registry.domain.policies.verdicts import NOBODY, Named, report_of
+from meshery_registry.domain.policies.verdicts import NOBODY, Heard, Named, report_of
 from meshery_registry.service.policies.evaluating import Evaluator
 from meshery_registry.service.policies.facts import policy_fact
 from meshery_registry.store import DefinitionStore, RegistrationStore
@@ -175,7 +175,8 @@ class PoliciesService:
         tests = await self._evaluator.tried(document, source)
         findings = []
         if request.design:
-            findings = await self._evaluator.findings(document, source, NOBODY, request.design)
+            heard = await self._evaluator.judged(document, source, NOBODY, request.design)
+            findings = report_of(heard.findings, 1).findings
         reason = self._hindrance(read.language, tests)
         return TestedPolicy(tests=tests, findings=findings, can_enable=not reason, reason=reason)
 
@@ -190,8 +191,9 @@ class PoliciesService:
         if known is not None:
             self._reports.move_to_end(key)
             return known
-        found = [one for policy in enabled for one in await self._findings(policy, request.file)]
-        report = report_of(found, len(enabled))
+        heard = [await self._judged(policy, request.file) for policy in enabled]
+        found = [one for each in heard for one in each.findings]
+        report = report_of(found, len(enabled), omitted=sum(each.omitted for each in heard))
         # What failed for lack of time or of an OPA server may go better at once.
         if not any(one.failed and not one.rule for one in found):
             self._reports[key] = report
@@ -199,9 +201,9 @@ class PoliciesService:
                 self._reports.popitem(last=False)
         return report
 
-    async def _findings(self, policy: StoredPolicy, design: str) -> list[contract.Finding]:
+    async def _judged(self, policy: StoredPolicy, design: str) -> Heard:
         named = Named(policy.policy_id, policy.version, policy.enforcement)
-        return await self._evaluator.findings(policy.document, policy.source, named, design)
+        return await self._evaluator.judged(policy.document, policy.source, named, design)
 
     # --- within -----------------------------------------------------------------------------------------------
 
