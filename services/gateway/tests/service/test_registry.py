@@ -123,3 +123,17 @@ async def test_an_answer_that_the_client_has_is_not_sent_again(http: ClientSessi
         tag = reply.headers["ETag"]
     async with http.get("/api/registry/components", headers={"If-None-Match": tag}) as reply:
         assert reply.status == 304
+
+
+async def test_long_answers_are_compressed(http: ClientSession, stubs: Stubs) -> None:
+    lengths = {"categories": 10, "models": 10_000, "components": 300_000}
+    endpoints = (contract.LIST_CATEGORIES, contract.LIST_MODELS, contract.LIST_COMPONENTS)
+    for (plural, length), endpoint in zip(lengths.items(), endpoints, strict=True):
+        await stubs.answer(endpoint, a_page(plural, **{plural: [{"name": "x" * length}]}))  # type: ignore[arg-type]
+    for plural, length in lengths.items():
+        path = f"/api/registry/{plural}"
+        async with http.get(path) as reply:
+            assert (await reply.json())[plural] == [{"name": "x" * length}]
+            assert ("Content-Encoding" in reply.headers) == (length > 10)
+        async with http.get(path, headers={"Accept-Encoding": "identity"}) as reply:
+            assert "Content-Encoding" not in reply.headers

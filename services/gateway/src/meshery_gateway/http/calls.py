@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,8 +29,11 @@ ReplyT = TypeVar("ReplyT", bound=Message)
 BodyT = TypeVar("BodyT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 
-#: Answers shorter than this are not worth compressing.
+#: Answers shorter than this are not worth compressing, and longer than the next are compressed beside the event loop.
 _COMPRESS_FROM_BYTES = 2048
+_COMPRESS_HERE_BYTES = 256 * 1024
+#: Half the time of the usual level, for a fifth more bytes.
+_COMPRESS_LEVEL = 2
 
 
 @dataclass(frozen=True)
@@ -135,9 +139,13 @@ class Call:
             headers["Cache-Control"] = "private, no-cache"
             if self.request.headers.get("If-None-Match") == etag:
                 return web.Response(status=304, headers=headers)
+        if len(body) < _COMPRESS_FROM_BYTES or "gzip" not in self.request.headers.get("Accept-Encoding", ""):
+            return web.Response(status=status, body=body, headers=headers)
+        if len(body) <= _COMPRESS_HERE_BYTES:
+            headers["Content-Encoding"] = "gzip"
+            return web.Response(status=status, body=_gzipped(body), headers=headers)
         response = web.Response(status=status, body=body, headers=headers)
-        if len(body) >= _COMPRESS_FROM_BYTES and "Accept-Encoding" in self.request.headers:
-            response.enable_compression()
+        response.enable_compression(web.ContentCoding.gzip)
         return response
 
     # --- parameters ---------------------------------------------------------------------------------------
@@ -258,6 +266,11 @@ class Call:
         if not isinstance(value, dict):
             raise Invalid("The request body must be a JSON object.", code="body_shape")
         return value
+
+
+def _gzipped(body: bytes) -> bytes:
+    packer = zlib.compressobj(_COMPRESS_LEVEL, wbits=zlib.MAX_WBITS | 16)
+    return packer.compress(body) + packer.flush()
 
 
 def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
