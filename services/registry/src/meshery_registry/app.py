@@ -37,7 +37,7 @@ from meshery_registry.service import (
 )
 from meshery_registry.service.exports import ExportsService
 from meshery_registry.service.imports import ImportsService
-from meshery_registry.service.policies import Evaluator, PoliciesService
+from meshery_registry.service.policies import POLICY_BYTES, Evaluator, PoliciesService
 from meshery_registry.service.sources import Sources
 from meshery_registry.settings import FetchSettings, RegistrySettings
 from meshery_registry.store.imports import IMPORT_KIND
@@ -62,7 +62,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         ) as db,
         WorkerProcess.open() as beside,
         # Ended when a policy takes too long: nothing else is done in it.
-        WorkerProcess.open() as judging,
+        WorkerProcess.open(memory_bytes=POLICY_BYTES) as judging,
         WorkerProcess.open(memory_bytes=settings.import_memory_bytes) as reading,
         WorkerProcess.open(memory_bytes=_RENDERING_BYTES) as rendering,
         Fetcher.open(fetch_policy(settings.fetch)) as fetcher,

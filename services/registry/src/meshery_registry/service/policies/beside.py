@@ -1,15 +1,13 @@
 """What runs in the process beside us: reading, compiling and evaluating what people wrote.
 
 The evaluator is loaded there and never here: it takes half a second and 30 MB. Programs and designs are kept, so that
-a design that ten policies judge is read once. Whoever asks sets the time limit; the memory limit is set here.
+a design that ten policies judge is read once. Whoever asks sets the limits of time and memory.
 """
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Mapping
-from contextlib import suppress
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -23,13 +21,10 @@ from meshery_registry.domain.policies.verdicts import Heard, Named, heard
 if TYPE_CHECKING:
     from meshery_registry.domain.policies.judging import Design, Judge
 
-#: What the process may take: a policy that builds up more ends it, and counts as failed.
-_MEMORY_BYTES = 2 * 1024**3
-
 
 def ready() -> None:
-    """Load the evaluator and set the limit: not a policy's fault that it takes a moment."""
-    _load()
+    """Load the evaluator: not a policy's fault that it takes a moment."""
+    from meshery_registry.domain.policies import judging  # noqa: F401 - see above
 
 
 def document_in(text: str) -> dict[str, Any]:
@@ -52,14 +47,6 @@ def tried(document: bytes) -> list[TestOutcome]:
 def judged(document: bytes, named: Named, design: str) -> Heard:
     """What a policy (JSON) says of a design (JSON). Raises Invalid when it is no design."""
     return heard(_judge(document).findings(_design(design), named))
-
-
-@cache
-def _load() -> None:
-    with suppress(ValueError, OSError):
-        # A limit of the machine may be lower already.
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, resource.getrlimit(resource.RLIMIT_AS)[1]))
-    from meshery_registry.domain.policies import judging  # noqa: F401 - see above
 
 
 @lru_cache(maxsize=500)

@@ -12,13 +12,16 @@ from typing import Any
 import orjson
 
 from meshery_common.processes import WorkerProcess
-from meshery_contracts.errors import Invalid, ProblemError, Unavailable
+from meshery_contracts.errors import Invalid, ProblemError, TooLarge, Unavailable
 from meshery_contracts.policies import PolicyLanguage, TestOutcome
 from meshery_registry.clients.opa import OpaClient
 from meshery_registry.domain.policies import rego, trials
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.verdicts import NOBODY, Heard, Named, heard, unheard
 from meshery_registry.service.policies import beside
+
+#: What the process of the worker may take: a policy that builds up more has failed.
+POLICY_BYTES = 1024 * 1024 * 1024
 
 _NO_OPA = "No OPA server is configured: set REGISTRY_OPA_URL."
 
@@ -60,6 +63,8 @@ class Evaluator:
                     return await self._worker.run(beside.tried, orjson.dumps(document))
             except TimeoutError:
                 raise _too_slow("Running the tests", self._seconds) from None
+            except MemoryError:
+                raise _too_large() from None
 
     async def judged(self, document: Mapping[str, Any], source: str, named: Named, design: str) -> Heard:
         """What a policy says of a design (JSON text). Raises Invalid only when that is no design."""
@@ -73,6 +78,8 @@ class Evaluator:
                     return await self._worker.run(beside.judged, orjson.dumps(document), named, design)
         except TimeoutError:
             return Heard([unheard(read, named, f"it took longer than {self._seconds:g} s.")])
+        except MemoryError:
+            return Heard([unheard(read, named, "it needs too much memory.")])
         except Invalid as error:
             if error.problem.code == "design_shape":
                 raise
@@ -129,4 +136,12 @@ def _too_slow(what: str, seconds: float) -> Unavailable:
         code="policy_too_slow",
         cause="A macro inside of a macro over long lists, or a busy machine.",
         remedy="Make the expressions simpler, or raise REGISTRY_POLICY_SECONDS.",
+    )
+
+
+def _too_large() -> TooLarge:
+    return TooLarge(
+        "Running the tests needs too much memory.",
+        code="policy_too_large",
+        remedy="Let the expressions build up less: `all` and `exists` keep nothing.",
     )
