@@ -12,8 +12,10 @@ import pytest
 
 from meshery_common.bus import Bus
 from meshery_contracts import policies, registry
+from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from meshery_contracts.keys import Key, bits_of
+from meshery_contracts.messages import Message
 from meshery_contracts.policies import (
     CheckDesign,
     Enforcement,
@@ -207,10 +209,9 @@ async def test_what_is_wrong_with_a_policy_is_told_before_it_is_saved(client: Cl
 
 async def test_names_versions_and_organisations(client: Client) -> None:
     policy = await saved(client, file=FEW)
-    for fields, code in [
-        ({"file": FEW}, "policy_name_taken"),
-        ({"policy_id": policy.id, "base_version": 7, "file": FEW}, "policy_stale"),
-    ]:
+    taken: dict[str, Any] = {"file": FEW}
+    stale: dict[str, Any] = {"policy_id": policy.id, "base_version": 7, "file": FEW}
+    for fields, code in [(taken, "policy_name_taken"), (stale, "policy_stale")]:
         with pytest.raises(Conflict) as caught:
             await saved(client, **fields)
         assert caught.value.problem.code == code
@@ -218,7 +219,7 @@ async def test_names_versions_and_organisations(client: Client) -> None:
     with pytest.raises(Conflict):
         await saved(client, policy_id=other.id, file=FEW)
     stranger = client.stranger()
-    for endpoint, request in [
+    asked: list[tuple[Endpoint[Any, Any], Message]] = [
         (policies.GET_POLICY, GetPolicy(policy_id=policy.id)),
         (policies.SAVE_POLICY, SavePolicy(policy_id=policy.id, file=FEW)),
         (policies.SET_POLICY_STATE, SetPolicyState(policy_id=policy.id, state=PolicyState.DISABLED)),
@@ -226,7 +227,8 @@ async def test_names_versions_and_organisations(client: Client) -> None:
         (policies.TEST_POLICY, TestPolicy(policy_id=policy.id)),
         (policies.GET_POLICY, GetPolicy(policy_id=policy.id, version=1)),
         (policies.LIST_POLICY_VERSIONS, ListPolicyVersions(policy_id=policy.id)),
-    ]:
+    ]
+    for endpoint, request in asked:
         with pytest.raises(NotFound):
             await stranger.ask(endpoint, request, key=uuid4().hex)
     assert (await saved(stranger, file=FEW)).id != policy.id

@@ -135,7 +135,7 @@ class PoliciesService:
             raise Invalid(
                 "A policy cannot become a draft again.",
                 code="policy_state",
-                remedy="Set it to `disabled` to switch it off.",
+                remedy="The state `disabled` switches it off.",
             )
         queries = self._db.within(caller.organization_id)
         before = await self._store.get(queries, caller.organization_id, request.policy_id)
