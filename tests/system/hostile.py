@@ -76,6 +76,28 @@ FIELDS = (
     "contexts",
     "connectionIds",
     "designId",
+    "design",
+    "document",
+    "definition_id",
+    "uploadType",
+    "importBody",
+    "modelFile",
+    "model_csv",
+    "chart",
+    "sheets",
+    "model",
+    "data",
+    "validationItems",
+    "connection",
+    "host",
+    "entity",
+    "entityType",
+    "options",
+    "base",
+    "components",
+    "state",
+    "enforcement",
+    "version",
 )
 
 _TYPES: tuple[Any, ...] = (
@@ -121,6 +143,12 @@ def json_bodies() -> list[bytes]:
     whole = [json.dumps(dict.fromkeys(FIELDS, value)).encode() for value in _TYPES]
     # What is inside `pattern_data` has names of its own.
     inner = [json.dumps({"pattern_data": dict.fromkeys(FIELDS, value)}).encode() for value in _TYPES]
+    # So is what is inside of an import.
+    inner += [
+        json.dumps({"uploadType": kind, "importBody": dict.fromkeys(FIELDS, value)}).encode()
+        for kind in ("file", "csv")
+        for value in _TYPES
+    ]
     return plain + whole + inner
 
 

@@ -105,6 +105,11 @@ async def test_graphql_refuses_who_holds_no_key(powerless: Person) -> None:
         "{ designs { totalCount } }",
         "{ connections { totalCount } }",
         "{ events { totalCount } }",
+        "{ components { totalCount } }",
+        "{ imports { totalCount } }",
+        "{ quarantine { totalCount } }",
+        'mutation { importDefinitions(input: {url: "https://example.com/crds.yaml"}) { id } }',
+        'mutation { savePolicy(input: {file: "name: x"}) { id } }',
     ):
         async with powerless.http.post(QUERY, json={"query": document}) as reply:
             body = await reply.json()
