@@ -258,7 +258,7 @@ async def test_policies(http: ClientSession, stubs: Stubs) -> None:
         action=policies.Outcome.DENY, outcome=policies.Outcome.DENY, message="no",
     )  # fmt: skip
     checked = await stubs.answer(policies.CHECK_DESIGN, PolicyReport(allowed=False, findings=[finding]))
-    own = {"id": str(UUID(int=2)), "name": "no-latest"}
+    own = {"id": str(UUID(int=2)), "name": "no-latest", "state": "draft", "language": "cel"}
     await stubs.answer(registry.LIST_POLICIES, EntityPage(policies=[own]))
     query = """mutation ($id: UUID!) {
         savePolicy(input: {id: $id, baseVersion: 1, document: {name: "x"}}) { name state language }
@@ -271,10 +271,10 @@ async def test_policies(http: ClientSession, stubs: Stubs) -> None:
     }
     assert (saved[0][0].policy_id, saved[0][0].document) == (UUID(int=2), {"name": "x"})
     assert (switched[0][0].state, switched[0][0].enforcement) == ("enabled", "warn")
-    query = """{ policies { policies { name model } } testPolicy(input: {file: "name: x"}) { canEnable reason }
+    query = """{ policies { policies { name model state } } testPolicy(input: {file: "name: x"}) { canEnable reason }
         checkDesign(file: "{}") { allowed findings { outcome message proposal { path } } } }"""
     assert await ask(http, query) == {
-        "policies": {"policies": [{"name": "no-latest", "model": ""}]},
+        "policies": {"policies": [{"name": "no-latest", "model": "", "state": "draft"}]},
         "testPolicy": {"canEnable": False, "reason": "no tests"},
         "checkDesign": {
             "allowed": False,

@@ -71,7 +71,12 @@ def relationship_row(entity: Entity) -> Row:
 
 def policy_row(entity: Entity) -> Row:
     """A policy; one of the organisation's own has no model."""
-    return {**_named(entity), "model": _model_of(entity).get("name") or ""}
+    return {
+        **_named(entity),
+        "model": _model_of(entity).get("name") or "",
+        "language": entity.get("language") or "",
+        "state": entity.get("state") or "definition",
+    }
 
 
 def registrant_row(entity: Entity) -> Row:
