@@ -62,7 +62,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         ) as db,
         WorkerProcess.open() as beside,
         # Ended when a policy takes too long: nothing else is done in it.
-        WorkerProcess.open(memory_bytes=POLICY_BYTES) as judging,
+        WorkerProcess.open(idle_seconds=600, memory_bytes=POLICY_BYTES) as judging,
         WorkerProcess.open(memory_bytes=settings.import_memory_bytes) as reading,
         WorkerProcess.open(memory_bytes=_RENDERING_BYTES) as rendering,
         Fetcher.open(fetch_policy(settings.fetch)) as fetcher,

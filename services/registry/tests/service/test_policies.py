@@ -185,6 +185,17 @@ async def test_a_policy_is_switched_on_only_when_its_tests_allow_it(client: Clie
     assert (good.can_enable, good.reason) == (True, "")
 
 
+async def test_a_policy_too_many_is_not_switched_on(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshery_registry.service.policies.policies.MAX_ENABLED", 1)
+    first = await saved(client, file=FEW)
+    second = await saved(client, file=FEW.replace("few-replicas", "fewer"))
+    await switched(client, first, PolicyState.ENABLED)
+    await switched(client, first, PolicyState.ENABLED, enforcement=Enforcement.WARN)
+    with pytest.raises(Conflict) as caught:
+        await switched(client, second, PolicyState.ENABLED)
+    assert caught.value.problem.code == "policies_too_many"
+
+
 async def test_what_is_wrong_with_a_policy_is_told_before_it_is_saved(client: Client) -> None:
     bad: list[tuple[dict[str, Any], str, str]] = [
         ({}, "policy_missing", ""),

@@ -43,6 +43,8 @@ from meshery_registry.service.policies.facts import policy_fact
 from meshery_registry.store import DefinitionStore, RegistrationStore
 from meshery_registry.store.policies import PolicyStore
 
+#: Policies in force in an organisation.
+MAX_ENABLED = 100
 #: Reports that are remembered: a plan and a deployment of one design follow each other.
 _REPORTS_KEPT = 200
 _Text = tuple[dict[str, Any], str]
@@ -146,6 +148,8 @@ class PoliciesService:
             await self._require_tested(wanted)
         async with self._db.command(caller.organization_id) as tx:
             current = await self._store.get(tx, caller.organization_id, request.policy_id, lock=True)
+            if enabled and current.state is not PolicyState.ENABLED:
+                _require_room(await self._store.enabled(tx, caller.organization_id))
             enforcement = request.enforcement or current.enforcement
             await self._store.switch(tx, current.policy_id, request.state, enforcement, version)
             stored = await self._store.get(tx, caller.organization_id, current.policy_id, version)
@@ -295,6 +299,16 @@ class PoliciesService:
             user_id=stored.user_id,
             created_at=stored.created_at,
             updated_at=stored.updated_at,
+        )
+
+
+def _require_room(enabled: list[StoredPolicy]) -> None:
+    if len(enabled) >= MAX_ENABLED:
+        raise Conflict(
+            f"{len(enabled)} policies are enabled; there may be {MAX_ENABLED}.",
+            code="policies_too_many",
+            cause="Every one is asked before every deployment.",
+            remedy="Put rules about the same things into one policy, or switch one off.",
         )
 
 
