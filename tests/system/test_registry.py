@@ -14,7 +14,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 from tests.system.attacker import attacked
-from tests.system.clients import Rest
+from tests.system.clients import GraphQL, Rest
 from tests.system.waiting import until
 
 from meshery_testkit.source_server import SourceServer
@@ -212,6 +212,29 @@ async def test_a_model_is_exported_deleted_and_imported_again(rest: Rest, source
     assert (await rest.get(f"{API}/models/{name}"))["total_count"] == 0
     back = await imported(rest, f"{sources.url}/oci")
     assert back["entity_count"]["comp_count"] == 2, back
+
+
+async def test_graphql_follows_an_import(rest: Rest, sources: SourceServer) -> None:
+    graphql = GraphQL(rest)
+    sources.files["/crds.yaml"] = bundle("followed.example.com", "Kite", "Balloon")
+    async with graphql.following(
+        "subscription { registryChanges { sequence models generation } }"
+    ) as changes:
+        start = "mutation ($url: String!) { importDefinitions(input: {url: $url}) { id } }"
+        one = (await graphql.ask(start, url=f"{sources.url}/crds.yaml"))["importDefinitions"]
+        follow = """subscription ($id: UUID!) {
+            importProgress(importId: $id) { status added import { components { added } } } }"""
+        async with graphql.following(follow, id=one["id"]) as progress:
+            told = await progress.next(
+                "the end of the import", lambda told: told["importProgress"]["status"] == "succeeded"
+            )
+            assert told["importProgress"]["import"]["components"]["added"] == 2, told
+        change = await changes.next("the new model", lambda told: told["registryChanges"]["models"])
+    [name] = change["registryChanges"]["models"]
+    query = "query ($name: String!) { models(name: $name) { models { components { kind schema } } } }"
+    [model] = (await graphql.ask(query, name=name))["models"]["models"]
+    assert {one["kind"] for one in model["components"]} == {"Kite", "Balloon"}
+    assert all("loaves" in one["schema"] for one in model["components"])
 
 
 async def test_registrants_need_a_token_and_say_what_they_register(rest: Rest) -> None:
