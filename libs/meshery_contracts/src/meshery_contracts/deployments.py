@@ -14,7 +14,7 @@ from meshery_contracts.designs import MAX_FILE_CHARACTERS
 from meshery_contracts.endpoints import Endpoint, Topic
 from meshery_contracts.errors import Problem, Word
 from meshery_contracts.keys import Key
-from meshery_contracts.messages import Fact, Message, PublicMessage
+from meshery_contracts.messages import Fact, Message, PublicMessage, VersionNumber
 from meshery_contracts.paging import PageReply, PageRequest
 from meshery_contracts.policies import Finding
 
@@ -70,7 +70,7 @@ class PlanDesign(Message):
         default=None,
         description="A design file that is not saved: on its own, or with `design_id` an edit of that design.",
     )
-    version: int | None = None
+    version: VersionNumber | None = None
     connection_ids: list[UUID] = Field(
         default_factory=list, description="Empty means all connected clusters."
     )
@@ -102,7 +102,7 @@ class DeployDesign(Message):
     """Start a durable run that deploys or undeploys a design."""
 
     design_id: UUID
-    version: int | None = None
+    version: VersionNumber | None = None
     connection_ids: list[UUID] = Field(
         default_factory=list, description="Empty means all connected clusters."
     )

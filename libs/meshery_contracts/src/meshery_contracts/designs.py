@@ -12,7 +12,7 @@ from pydantic import Field
 from meshery_contracts.endpoints import Endpoint, Topic
 from meshery_contracts.errors import FieldProblem, Word
 from meshery_contracts.keys import Key
-from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage
+from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage, VersionNumber
 from meshery_contracts.paging import PageReply, PageRequest
 from meshery_contracts.policies import Finding
 
@@ -75,7 +75,7 @@ class GetDesign(Message):
     """One design, in its newest or in a named version."""
 
     design_id: UUID
-    version: int | None = None
+    version: VersionNumber | None = None
     with_source: bool = Field(default=False, description="Whether to give what was imported, too.")
 
 
@@ -113,7 +113,7 @@ class UpdateDesign(Message):
     """A new version: either the whole file, or only the components that changed."""
 
     design_id: UUID
-    base_version: int | None = Field(
+    base_version: VersionNumber | None = Field(
         default=None, description="The version the edit began with; a newer one in between is a conflict."
     )
     name: Annotated[str, Field(min_length=1, max_length=255)] | None = None

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic.alias_generators import to_camel
+
+#: The number of a save, as a request names it; as large as the column that it is compared with.
+VersionNumber = Annotated[int, Field(ge=0, le=2_147_483_647)]
 
 
 class Message(BaseModel):

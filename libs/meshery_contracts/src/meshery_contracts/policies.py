@@ -16,7 +16,7 @@ from pydantic import Field
 from meshery_contracts.endpoints import Endpoint, Topic
 from meshery_contracts.errors import Word
 from meshery_contracts.keys import Key
-from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage
+from meshery_contracts.messages import Fact, Message, Nothing, PublicMessage, VersionNumber
 from meshery_contracts.paging import PageReply, PageRequest
 
 #: The longest policy text that is accepted, in characters.
@@ -131,7 +131,7 @@ class GetPolicy(Message):
     """One policy, in its newest or in a named version."""
 
     policy_id: UUID
-    version: int | None = None
+    version: VersionNumber | None = None
 
 
 class PolicyId(Message):
@@ -144,7 +144,7 @@ class SavePolicy(Message):
     """A new policy, or with `policy_id` the next version of one. What is in force stays so until it is switched."""
 
     policy_id: UUID | None = None
-    base_version: int | None = Field(
+    base_version: VersionNumber | None = Field(
         default=None, description="The version the edit began with; a newer one in between is a conflict."
     )
     document: dict[str, Any] | None = Field(default=None, description="The policy as a mapping.")
@@ -187,8 +187,9 @@ class SetPolicyState(Message):
     policy_id: UUID
     state: PolicyState
     enforcement: Enforcement | None = Field(default=None, description="None leaves it as it is.")
-    version: int | None = Field(
-        default=None, description="The version to be in force; none means the one that is, or else the newest."
+    version: VersionNumber | None = Field(
+        default=None,
+        description="The version to be in force; none means the one that is, or else the newest.",
     )
 
 
@@ -198,7 +199,7 @@ class TestPolicy(Message):
     __test__ = False  # pytest takes it for a class of tests
 
     policy_id: UUID | None = None
-    version: int | None = None
+    version: VersionNumber | None = None
     document: dict[str, Any] | None = None
     file: Annotated[str, Field(max_length=MAX_POLICY_CHARACTERS)] = ""
     source: Annotated[str, Field(max_length=MAX_POLICY_CHARACTERS)] = ""

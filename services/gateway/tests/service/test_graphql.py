@@ -136,6 +136,7 @@ async def test_mistakes_in_a_document_are_explained(http: ClientSession) -> None
         ("query A { me { id } } query B { me { id } }", "operation_ambiguous"),
         ('{ design(id: "x") { id } }', "graphql_validation"),
         ("{ designs(pageSize: 1000) { totalCount } }", "page_too_large"),
+        (f'{{ design(id: "{uuid4()}", version: -1) {{ id }} }}', "request_invalid"),
     ):
         answer = await send(http, query)
         assert answer["errors"][0]["extensions"]["code"] == code, answer

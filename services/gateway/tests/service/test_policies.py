@@ -59,6 +59,7 @@ async def test_the_life_of_a_policy(http: ClientSession, stubs: Stubs) -> None:
     assert (second.policy_id, second.base_version, second.document) == (policy.id, 1, {"name": "x"})
     await send(http, "GET", f"{one}?version=3")
     assert read[0][0].version == 3
+    await send(http, "GET", f"{one}?version=99999999999999999999", status=400)
     await send(http, "PUT", f"{one}/state", {"state": "enabled", "enforcement": "warn"})
     request = switched[0][0]
     assert (request.policy_id, request.state, request.enforcement) == (policy.id, "enabled", "warn")

@@ -63,7 +63,8 @@ async def get_design(_: object, info: Info, id: UUID, version: int | None = None
     context = info.context
     if version is None:
         return await context.designs.load(id)
-    return await context.ask(contract.GET, GetDesign(design_id=id, version=version))
+    request = message_from(GetDesign, {"design_id": id, "version": version})
+    return await context.ask(contract.GET, request)
 
 
 @_query.field("validateDesign")

@@ -52,7 +52,8 @@ async def list_policies(_: object, info: Info, page: int, page_size: int, **filt
 @_query.field("policy")
 async def get_policy(_: object, info: Info, id: UUID, version: int | None = None) -> Policy:
     """One policy."""
-    return await info.context.ask(contract.GET_POLICY, GetPolicy(policy_id=id, version=version))
+    request = message_from(GetPolicy, {"policy_id": id, "version": version})
+    return await info.context.ask(contract.GET_POLICY, request)
 
 
 @_policy.field("versions")
