@@ -155,7 +155,10 @@ async def test_addresses_and_sheets(http: ClientSession, stubs: Stubs) -> None:
             "importBody": {"url": "https://x.example/y", "model": {"displayName": "X", "subCategory": "s"}},
         },
     )
-    await send(http, {"uploadType": "urlImport", "importBody": {"url": "oci://x.example/y:1"}})
+    columns = {"model": "y", "modelDisplayName": "Y", "registrant": "github"}
+    await send(
+        http, {"uploadType": "urlImport", "importBody": {"url": "oci://x.example/y:1", "model": columns}}
+    )
     sheet = base64.b64encode(b"a,b\n1,2").decode()
     sheets = {"modelCsv": f"data:text/csv;base64,{sheet}", "component_csv": sheet, "relationshipCsv": "a,b"}
     await send(http, {"uploadType": "csv", "importBody": sheets})
@@ -163,6 +166,7 @@ async def test_addresses_and_sheets(http: ClientSession, stubs: Stubs) -> None:
     assert (first.url, first.dry_run) == ("https://x.example/y", True)
     assert (first.model.display_name, first.model.sub_category) == ("X", "s")
     assert (second.url, second.dry_run) == ("oci://x.example/y:1", False)
+    assert (second.model.name, second.model.display_name) == ("y", "Y")
     assert third.sheets is not None
     assert (third.sheets.models, third.sheets.components, third.sheets.relationships) == (
         "a,b\n1,2", "a,b\n1,2", "a,b",

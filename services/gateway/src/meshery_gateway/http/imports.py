@@ -62,7 +62,7 @@ async def _source_of(upload_type: Any, body: dict[str, Any]) -> dict[str, Any]:
         case "file":
             return {"file": await _file_of(body)}
         case "url" | "urlImport":
-            return {"url": body.get("url") or "", "model": both_read(body.get("model") or {}, "model")}
+            return {"url": body.get("url") or "", "model": _naming_of(body.get("model") or {})}
         case "csv":
             sheets = (
                 ("models", "model_csv"),
@@ -75,6 +75,13 @@ async def _source_of(upload_type: Any, body: dict[str, Any]) -> dict[str, Any]:
         code="upload_type_unknown",
         remedy='Send {"uploadType": "file", "importBody": {"fileName": …, "modelFile": <base64>}}.',
     )
+
+
+def _naming_of(model: Any) -> dict[str, Any]:
+    """What a client says of the model; columns of Meshery's spreadsheet are read, too."""
+    values = both_read(model, "model")
+    columns = {"name": values.get("model"), "display_name": values.get("model_display_name")}
+    return {name: value for name, value in columns.items() if value} | values
 
 
 async def _file_of(body: dict[str, Any]) -> dict[str, str]:
