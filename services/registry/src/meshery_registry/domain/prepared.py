@@ -205,6 +205,8 @@ class _Preparer:
 
     def model(self, entity: ModelEntity, organization_id: UUID) -> PreparedModel:
         """The model. Raises _Refused."""
+        # A registrant without a name bears that of its kind: so it is exported, and so it has to be the same again.
+        entity = replace(entity, registrant_name=entity.registrant_name or entity.registrant_kind)
         for what, text in (
             ("name", entity.name),
             ("version", entity.version),
