@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import os
 import tarfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
@@ -13,8 +14,10 @@ from uuid import uuid4
 
 import aiohttp
 import pytest
+from tests.system import guides
 from tests.system.attacker import attacked
 from tests.system.clients import GraphQL, Rest
+from tests.system.guides import Link, Shell
 from tests.system.waiting import until
 
 from meshery_testkit.source_server import SourceServer
@@ -305,6 +308,26 @@ def shop() -> dict[str, Any]:
     }
 
 
+async def test_a_design_is_evaluated(rest: Rest) -> None:
+    design = shop()
+    deployment, service = (one["id"] for one in design["components"])
+    body = {"design": design, "options": {"returnDiffOnly": False, "enableTrace": True}}
+    answers = [await rest.call("POST", f"{api}/relationships/evaluate", body=body) for api in (API, OLD_API)]
+    for answer in answers:
+        added = [one["value"]["item"] for one in answer["actions"] if one["op"] == "add_relationship"]
+        assert {one["id"] for one in added} == {one["id"] for one in answer["trace"]["relationshipsAdded"]}
+        sides = [one["selectors"][0]["allow"] for one in added]
+        assert (service, deployment) in {(one["from"][0]["id"], one["to"][0]["id"]) for one in sides}, added
+    evaluated = answers[0]
+    again = await rest.call(
+        "POST", f"{API}/relationships/evaluate", body={**body, "design": evaluated["design"]}
+    )
+    assert again["actions"] == [], "a second evaluation finds nothing to do"
+    change = {"base": evaluated["evaluationHash"], "removedComponents": [service]}
+    changed = await rest.call("POST", f"{API}/relationships/evaluate/change", body=change)
+    assert {one["op"] for one in changed["actions"]} >= {"delete_relationship"}, changed["actions"]
+
+
 POLICY = """
 schemaVersion: policies.meshery.io/v1
 name: no-latest
@@ -353,3 +376,20 @@ async def test_a_policy_denies_a_deployment(rest: Rest) -> None:
     assert "no-latest" in {one["name"] for one in listed["policies"]}, listed
     await rest.call("PUT", f"{API}/policies/{policy['id']}/state", body={"state": "disabled"})
     await rest.call("DELETE", f"{API}/policies/{policy['id']}")
+
+
+# --- the guide ----------------------------------------------------------------------------------------------
+
+
+async def test_the_guide_does_what_it_says(rest: Rest, tmp_path: Path) -> None:
+    graphql = GraphQL(rest)
+    async with Shell.opened(tmp_path, os.environ) as shell:
+        for block in guides.read("registry.md"):
+            if isinstance(block, Link):
+                continue
+            code = block.code.replace("http://localhost:9081", rest.url)
+            if block.kind == "graphql":
+                guides.check(block, json.dumps(await graphql.ask(code), indent=2))
+            else:
+                assert block.kind == "sh", f"nobody knows how to run {block}"
+                guides.check(block, await shell.type(block, code))
