@@ -63,7 +63,7 @@ class EvaluateChange(Message):
     options: EvaluationOptions = Field(default_factory=EvaluationOptions)
 
 
-class EvaluationTrace(PublicMessage):
+class EvaluationTrace(Message):
     """What became of the design, entity by entity, over all passes."""
 
     components_added: list[dict[str, Any]] = Field(default_factory=list)

@@ -35,6 +35,7 @@ from meshery_registry.service import (
     RemovalsService,
     ValidationService,
 )
+from meshery_registry.service.evaluations import EvaluationLimits, EvaluationsService
 from meshery_registry.service.exports import ExportsService
 from meshery_registry.service.imports import ImportsService
 from meshery_registry.service.policies import POLICY_BYTES, Evaluator, PoliciesService
@@ -47,6 +48,8 @@ from meshery_web import AddressPolicy, Fetcher, FetchPolicy
 SERVICE = "registry"
 #: At an import whose source does not answer, or whose process dies.
 _ATTEMPTS = 3
+#: How long evaluated designs are kept when nobody evaluates any.
+_KEPT_SECONDS = 900.0
 #: Helm as a library reserves far more than it uses.
 _RENDERING_BYTES = 4 * 1024 * 1024 * 1024
 
@@ -63,6 +66,8 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         WorkerProcess.open() as beside,
         # Ended when a policy takes too long: nothing else is done in it.
         WorkerProcess.open(idle_seconds=600, memory_bytes=POLICY_BYTES) as judging,
+        # Keeps designs that people work on: it ends when nobody has for a while.
+        WorkerProcess.open(idle_seconds=_KEPT_SECONDS) as evaluating,
         WorkerProcess.open(memory_bytes=settings.import_memory_bytes) as reading,
         WorkerProcess.open(memory_bytes=_RENDERING_BYTES) as rendering,
         Fetcher.open(fetch_policy(settings.fetch)) as fetcher,
@@ -131,6 +136,15 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             ),
             validation=ValidationService(beside, seconds=settings.validation_seconds),
             policies=policies,
+            evaluations=EvaluationsService(
+                db,
+                evaluating,
+                EvaluationLimits(
+                    max_sessions=settings.evaluations_kept,
+                    max_session_bytes=settings.evaluations_kept_bytes,
+                    max_message_bytes=settings.bus.max_message_bytes,
+                ),
+            ),
             imports=imports,
             exports=exports,
         )

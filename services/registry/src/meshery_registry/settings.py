@@ -87,6 +87,15 @@ class RegistrySettings(ServiceSettings):
         le=60,
         description="What one policy may take for one design or its tests, in seconds.",
     )
+    evaluations_kept: int = Field(
+        default=200, ge=0, description="Evaluated designs that are kept so that a change is evaluated alone."
+    )
+    evaluations_kept_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=0,
+        description="What these designs may have together, in bytes of JSON; in memory they take some ten times as "
+        "much.",
+    )
     opa_url: str = Field(
         default="",
         description="Base URL of an OPA server that evaluates Rego policies, one for each registry process; "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from meshery_common.bus import Bus
 from meshery_contracts import definitions as details
+from meshery_contracts import evaluation
 from meshery_contracts import imports as packages
 from meshery_contracts import policies as rules
 from meshery_contracts import registrations as changes
@@ -17,6 +18,7 @@ from meshery_registry.service import (
     RemovalsService,
     ValidationService,
 )
+from meshery_registry.service.evaluations import EvaluationsService
 from meshery_registry.service.exports import ExportsService
 from meshery_registry.service.imports import ImportsService
 from meshery_registry.service.policies import PoliciesService
@@ -32,6 +34,7 @@ class UseCases:
     pushed: PushedDefinitionsService
     validation: ValidationService
     policies: PoliciesService
+    evaluations: EvaluationsService
     imports: ImportsService
     exports: ExportsService
 
@@ -69,10 +72,12 @@ async def serve(bus: Bus, use: UseCases) -> None:
     await bus.serve(rules.DELETE_POLICY, use.policies.delete)
     await bus.serve(rules.TEST_POLICY, use.policies.test)
     await bus.serve(rules.CHECK_DESIGN, use.policies.check)
+    await bus.serve(evaluation.EVALUATE, use.evaluations.evaluate)
+    await bus.serve(evaluation.EVALUATE_CHANGE, use.evaluations.evaluate_change)
     await bus.serve(packages.IMPORT_DEFINITIONS, use.imports.start)
     await bus.serve(packages.GET_IMPORT, use.imports.get)
     await bus.serve(packages.LIST_IMPORTS, use.imports.page)
     await bus.serve(packages.LIST_IMPORT_ENTRIES, use.imports.entries)
     await bus.serve(packages.CANCEL_IMPORT, use.imports.cancel)
     await bus.serve(packages.EXPORT_MODEL, use.exports.export)
-    await bus.announce(contract, details, changes, packages, rules)
+    await bus.announce(contract, details, changes, packages, rules, evaluation)

@@ -3,6 +3,7 @@
 from meshery_registry.store.components import ComponentStore
 from meshery_registry.store.contents import ContentStore
 from meshery_registry.store.definitions import DefinitionStore
+from meshery_registry.store.evaluations import EvaluationStore
 from meshery_registry.store.models import ModelStore
 from meshery_registry.store.packages import PackageStore
 from meshery_registry.store.policies import PolicyStore
@@ -15,6 +16,7 @@ __all__ = [
     "ComponentStore",
     "ContentStore",
     "DefinitionStore",
+    "EvaluationStore",
     "ModelStore",
     "PackageStore",
     "PolicyStore",

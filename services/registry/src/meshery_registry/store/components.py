@@ -107,6 +107,22 @@ class ComponentStore:
         )
         return [_component(row) for row in rows]
 
+    async def of_kinds(
+        self, queries: Queries, organization_id: UUID, kinds: Sequence[str]
+    ) -> list[Component]:
+        """The enabled components of some kinds, whatever their apiVersion: those of the newest model first."""
+        rows = await queries.fetch(
+            f"""
+            select {_COMPONENT}, 0 as duplicates from components c
+            join models m on m.organization_id = c.organization_id and m.id = c.model_id
+            where c.organization_id = any($1::uuid[]) and c.kind = any($2::text[]) and {COMPONENT_ENABLED}
+            order by c.kind, c.custom, m.model_order desc, c.organization_id desc, c.updated_at desc, c.id
+            """,  # noqa: S608 -- the columns are a constant of ours
+            seen_by(organization_id),
+            list(kinds),
+        )
+        return [_component(row) for row in rows]
+
     async def resolve(
         self, queries: Queries, organization_id: UUID, kinds: Sequence[KindName]
     ) -> list[tuple[Component, UUID] | None]:

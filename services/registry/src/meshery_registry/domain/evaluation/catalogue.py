@@ -6,13 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from meshery_registry.domain.evaluation.definitions import (
-    Binding,
-    Definition,
-    Document,
-    Pairing,
-    compiled,
-)
+from meshery_registry.domain.evaluation.compiling import compiled
+from meshery_registry.domain.evaluation.definitions import Binding, Definition, Document, Pairing
 from meshery_registry.domain.evaluation.sides import Group, Selector
 
 #: Finds the definition of a component by kind and name of the model (empty for any).

@@ -1,0 +1,194 @@
+"""What runs in the process beside the service: evaluations, and what they keep between two requests.
+
+The process holds the compiled definitions of organisations and the sessions of designs that were evaluated lately.
+It may end at any time: then it asks for the definitions again, and a change is refused so that the client sends its
+whole design. Documents come and go as JSON, so that the service never reads them.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from meshery_contracts.errors import Conflict, Invalid, TooLarge
+from meshery_contracts.evaluation import RESPONSE_VERSION, STATE_UNKNOWN
+from meshery_registry.domain.evaluation.catalogue import Catalogue
+from meshery_registry.domain.evaluation.definitions import value_of
+from meshery_registry.domain.evaluation.session import Change, Outcome, Session
+
+#: Compiled definitions that are kept: those of the organisations that evaluated last.
+MAX_CATALOGUES: Final = 32
+
+#: An organisation and the generation of its registry.
+CatalogueKey = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be evaluated, for whom, and how the answer is wanted."""
+
+    catalogue: CatalogueKey
+    #: Whose sessions are used: nobody else's.
+    owner: str
+    #: A design, or a change (`EvaluateChange` without options), as JSON.
+    body: bytes
+    #: The hash of the state that a change belongs to; empty for a whole design.
+    base: str
+    timestamp: str
+    difference_only: bool
+    with_trace: bool
+    max_answer_bytes: int
+    max_sessions: int
+    max_session_bytes: int
+
+
+@dataclass
+class _Kept:
+    """A session, the definitions that it began with, and the bytes of its design when it came."""
+
+    session: Session
+    catalogue: CatalogueKey
+    size: int
+
+
+_catalogues: OrderedDict[CatalogueKey, Catalogue] = OrderedDict()
+_sessions: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+
+
+def learn(key: CatalogueKey, body: bytes) -> tuple[str, ...]:
+    """Take in an organisation's definitions and the components that may have to be added; what was refused."""
+    told = orjson.loads(body)
+    components: dict[str, list[Mapping[str, Any]]] = {}
+    for one in told["components"]:
+        components.setdefault(one["component"]["kind"], []).append(one)
+
+    def lookup(kind: str, model: str) -> Mapping[str, Any] | None:
+        for one in components.get(kind, ()):
+            if not model or value_of(one.get("modelReference"), "name") == model:
+                return one
+        return None
+
+    catalogue = _catalogues[key] = Catalogue(told["definitions"], lookup)
+    # Older generations of the same organisation serve nobody any more.
+    for other in [one for one in _catalogues if one[0] == key[0] and one != key]:
+        del _catalogues[other]
+    while len(_catalogues) > MAX_CATALOGUES:
+        _catalogues.popitem(last=False)
+    return catalogue.refused
+
+
+def evaluate(job: Job) -> bytes | None:
+    """The answer as JSON; none when the definitions must be told first. Raises Invalid, TooLarge, Conflict."""
+    catalogue = _catalogues.get(job.catalogue)
+    if catalogue is None:
+        return None
+    _catalogues.move_to_end(job.catalogue)
+    with _no_collections():
+        if job.base:
+            kept, outcome = _changed(job)
+            whole = False
+        else:
+            kept = _Kept(Session(catalogue, _mapping(job.body, "design")), job.catalogue, len(job.body))
+            outcome, whole = kept.session.first, not job.difference_only
+        state = _hash(job)
+        answer = _answer(job, state, kept.session.design() if whole else outcome.difference, outcome)
+        _keep(job, state, kept)
+        return answer
+
+
+def _changed(job: Job) -> tuple[_Kept, Outcome]:
+    # What fails in the middle must not be taken for a state: the session is put back when all is done.
+    kept = _sessions.pop((job.owner, job.base), None)
+    if kept is None or kept.catalogue != job.catalogue:
+        raise Conflict(
+            "The design's last evaluation is not known any more.",
+            code=STATE_UNKNOWN,
+            cause="It was a while ago, the registry has changed since, or another change came first.",
+            remedy="Evaluate the whole design; its answer is the base of the next change.",
+        )
+    told = _mapping(job.body, "change")
+    preferences = told.get("preferences")
+    change = Change(
+        components=tuple(told.get("components") or ()),
+        removed_components=tuple(told.get("removedComponents") or ()),
+        relationships=tuple(told.get("relationships") or ()),
+        removed_relationships=tuple(told.get("removedRelationships") or ()),
+        preferences=preferences if isinstance(preferences, Mapping) else None,
+    )
+    try:
+        outcome = kept.session.change(change)
+    except (Invalid, TooLarge):
+        _sessions[job.owner, job.base] = kept
+        raise
+    kept.size += len(job.body)
+    return kept, outcome
+
+
+def _answer(job: Job, state: str, design: Mapping[str, Any], outcome: Outcome) -> bytes:
+    trace = outcome.trace
+    if not job.with_trace:
+        trace = {"policyActions": trace["policyActions"], "warnings": trace["warnings"]}
+    document = {
+        "schemaVersion": RESPONSE_VERSION,
+        "schema_version": RESPONSE_VERSION,
+        "design": design,
+        "actions": outcome.actions,
+        "trace": trace,
+        "evaluationHash": state,
+        "evaluation_hash": state,
+        "timestamp": job.timestamp,
+    }
+    answer = orjson.dumps(document)
+    if len(answer) > job.max_answer_bytes:
+        document["trace"] = {
+            "policyActions": trace["policyActions"],
+            "warnings": [*trace["warnings"], "The trace is left out: the answer would be too large."],
+        }
+        answer = orjson.dumps(document)
+    if len(answer) > job.max_answer_bytes:
+        raise TooLarge(
+            f"The answer has {len(answer):,} bytes, {job.max_answer_bytes:,} are allowed.",
+            code="evaluation_too_large",
+            remedy="Ask with `returnDiffOnly`, or split the design into several.",
+        )
+    return answer
+
+
+def _keep(job: Job, state: str, kept: _Kept) -> None:
+    _sessions[job.owner, state] = kept
+    _sessions.move_to_end((job.owner, state))
+    total = sum(one.size for one in _sessions.values())
+    while _sessions and (len(_sessions) > job.max_sessions or total > job.max_session_bytes):
+        total -= _sessions.popitem(last=False)[1].size
+
+
+def _hash(job: Job) -> str:
+    """The name of a state: evaluation is deterministic, so what went in names what came out."""
+    digest = hashlib.blake2b(orjson.dumps([*job.catalogue, job.base]), digest_size=16)
+    digest.update(job.body)
+    return digest.hexdigest()
+
+
+def _mapping(body: bytes, name: str) -> dict[str, Any]:
+    value = orjson.loads(body)
+    if not isinstance(value, dict):
+        raise Invalid(f"The {name} must be a mapping.", code="design_invalid")
+    return value
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Python looks for cycles again and again while a large design is built up: there are none in it."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
