@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -91,11 +91,12 @@ class ImportStore:
         self, queries: Queries, organization_id: UUID, import_id: UUID, *, lock: bool = False
     ) -> Operation:
         """An import of the organisation; with `lock` nobody else ends it in this transaction. Raises NotFound."""
+        locking: LiteralString = "for no key update" if lock else ""
         row = await queries.fetchrow(
             f"""
             select {COLUMNS} from operations
             where operation_id = $1 and kind = $2 and organization_id = $3
-            {"for no key update" if lock else ""}
+            {locking}
             """,  # noqa: S608 -- texts of our own
             import_id,
             IMPORT_KIND,
