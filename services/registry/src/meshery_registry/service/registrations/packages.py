@@ -74,7 +74,8 @@ class PackageRegistrar:
             kind=source.kind,
         )
         before = await self._registrations.registration(tx, organization_id, source.registrant_id, part)
-        if before is not None and before.fingerprint == package.fingerprint:
+        fingerprint = package.fingerprint + (b"complete" if complete else b"")
+        if before is not None and before.fingerprint == fingerprint:
             known, entries = _all_of(package), _Entries(package.model)
             self._report(entries, package, known)
             if is_news:
@@ -104,7 +105,7 @@ class PackageRegistrar:
             organization_id,
             source.registrant_id,
             part,
-            Registration(package.model.model_id, package.fingerprint, ids, others),
+            Registration(package.model.model_id, fingerprint, ids, others),
         )
         if changed.anything or removed:
             await self._registrations.forget_fingerprints(
