@@ -177,7 +177,7 @@ class _Writer:
         local = self._open.pop()
         if self._style is not None:
             style = "".join(self._style)
-            if _is_safe_style(style):
+            if style and _is_safe_style(style):
                 self._close_start()
                 self.written.append(escape(style))
             self._style = None
