@@ -249,14 +249,14 @@ async def test_the_quarantine_holds_so_many_and_no_more(client: Any, settings: R
 async def test_values_are_validated_against_schemas(client: Any) -> None:
     schema = '{"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]}'
     items = {
-        "good": ValidationItem(schema=schema, value='{"size": 1}'),
-        "bad": ValidationItem(schema=schema, value='{"size": "big"}'),
-        "yaml": ValidationItem(schema=schema, value="size: 1", value_type="yaml"),
-        "schema": ValidationItem(schema="{}", value='{"type": "nonsense"}', value_type="JSONSCHEMA"),
-        "cue": ValidationItem(schema="{}", value="a: int", value_type="CUE"),
-        "fetched": ValidationItem(schema='{"$ref": "http://127.0.0.1:9/x.json"}', value="1"),
-        "file": ValidationItem(schema='{"$ref": "file:///etc/hostname"}', value="1"),
-        "slow": ValidationItem(schema='{"pattern": "^(a+)+$"}', value=f'"{"a" * 5000}!"'),
+        "good": ValidationItem(json_schema=schema, value='{"size": 1}'),
+        "bad": ValidationItem(json_schema=schema, value='{"size": "big"}'),
+        "yaml": ValidationItem(json_schema=schema, value="size: 1", value_type="yaml"),
+        "schema": ValidationItem(json_schema="{}", value='{"type": "nonsense"}', value_type="JSONSCHEMA"),
+        "cue": ValidationItem(json_schema="{}", value="a: int", value_type="CUE"),
+        "fetched": ValidationItem(json_schema='{"$ref": "http://127.0.0.1:9/x.json"}', value="1"),
+        "file": ValidationItem(json_schema='{"$ref": "file:///etc/hostname"}', value="1"),
+        "slow": ValidationItem(json_schema='{"pattern": "^(a+)+$"}', value=f'"{"a" * 5000}!"'),
     }
     reply = await client.ask(definitions.VALIDATE, ValidateValues(validation_items=items))
     assert {key for key, one in reply.result.items() if one.is_valid} == {"good", "yaml"}

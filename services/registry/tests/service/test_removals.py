@@ -18,6 +18,7 @@ from meshery_contracts import connections, definitions, registrations, registry
 from meshery_contracts.connections import ConnectionFact, ConnectionStatus
 from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
+from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_contracts.registrations import DefinitionStatus, DeleteModel, SetStatus, StatusType
 from meshery_contracts.registry import KindName, ListComponents, ListModels, ListRelationships
@@ -96,7 +97,7 @@ async def test_a_hidden_model_hides_all_that_belongs_to_it(
     assert relationships.total_count == 0
     resolved = await client.ask(registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=[WIDGET]))
     assert resolved.kinds[0].component_id is None
-    summary = await client.ask(definitions.SUMMARY, definitions.Nothing())
+    summary = await client.ask(definitions.SUMMARY, Nothing())
     assert (summary.models, summary.components, summary.relationships) == (1, 0, 0)
     models = await client.ask(registry.LIST_MODELS, ListModels(status="ignored", facets=True))
     assert [one["status"] for one in models.models] == ["ignored"]
