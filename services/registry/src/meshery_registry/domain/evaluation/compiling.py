@@ -17,6 +17,7 @@ import orjson
 from meshery_registry.domain.evaluation import patterns, strategies
 from meshery_registry.domain.evaluation.definitions import (
     ALIAS,
+    ALIAS_CLASS,
     BINDING,
     EDGE,
     INVENTORY,
@@ -152,7 +153,7 @@ def _definition(raw: _Raw) -> Definition | None:
     if "sibling" in (raw.kind.lower(), raw.type.lower()):
         refs = tuple(_paths(raw.from_item, "refs") or _paths(raw.to_item, "refs"))
         return Siblings(**raw.common(SIBLING, refs), refs=refs) if refs else None
-    if class_key(raw.kind, raw.type, "") == "hierarchical-parent-" and raw.sub_type.lower() == "alias":
+    if class_key(raw.kind, raw.type, raw.sub_type) == ALIAS_CLASS:
         paths = _patch_paths(raw.from_item, "mutatorRef", "mutator_ref")
         if paths and (len(paths[0]) < 2 or paths[0][0] != "configuration"):
             raise BadDefinition(

@@ -18,6 +18,7 @@ from meshery_registry.domain.evaluation.strategies import Strategies
 Document = Mapping[str, Any]
 
 SELF: Final = "self"
+ALIAS_CLASS: Final = "hierarchical-parent-alias"
 #: Where a definition may write.
 WRITABLE: Final = ("configuration", "displayName", "metadata", "styles")
 

@@ -14,7 +14,7 @@ from meshery_registry.domain.evaluation import instances
 from meshery_registry.domain.evaluation.actions import Log
 from meshery_registry.domain.evaluation.definitions import Pairing
 from meshery_registry.domain.evaluation.indexes import Index, Place
-from meshery_registry.domain.evaluation.instances import APPROVED, Pair, Related
+from meshery_registry.domain.evaluation.instances import DELETED, IGNORED, Pair, Related
 from meshery_registry.domain.evaluation.paths import value_at
 from meshery_registry.domain.evaluation.sides import Row
 from meshery_registry.domain.evaluation.state import State
@@ -92,7 +92,7 @@ def _is_known(state: State, log: Log, definition: Pairing, known: list[str], pai
         signature = instances.signature(document)
         if signature and signature != definition.general:
             continue
-        if definition.wild and instances.status_of(document) == APPROVED:
+        if definition.wild and instances.status_of(document) not in (DELETED, IGNORED):
             _, from_id, to_id, _ = state.related(relationship_id)
             fresh = instances.of_pair(definition, relationship_id, from_id, to_id, pairs)
             if instances.patches(fresh) != instances.patches(document):

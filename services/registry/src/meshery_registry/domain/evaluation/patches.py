@@ -59,6 +59,8 @@ class _Mender:
         self._log = log
         self._plans: dict[str, Plan | None] = {}
         self._writes: Counter[str] = Counter()
+        #: Where relationships hold, by component, until something is written.
+        self._claims: dict[str, tuple[set[Path], set[Path]]] = {}
         self.changed: set[str] = set()
 
     def settle(self, candidates: Iterable[str]) -> None:
@@ -91,7 +93,7 @@ class _Mender:
                 same = there is not None and key_of(there) == key_of(wanted)
                 if not same and AS_TEXT in link.strategies:
                     same = there is not None and text_of(there) == text_of(wanted)
-                if same and not self._claimed(relationship_id, plan.target, path):
+                if same and not self._claimed(plan.target, path):
                     self._remove(plan.target, path)
 
     def _remove(self, component_id: str, path: Path) -> None:
@@ -176,7 +178,7 @@ class _Mender:
             if plan is None:
                 return wrote
             fix = self._mended(plan, link)
-            if fix is None or self._taken(relationship_id, plan, link, fix):
+            if fix is None or self._taken(plan, link, fix):
                 continue
             try:
                 self._written(plan.target, link.target, *fix)
@@ -189,7 +191,7 @@ class _Mender:
             wrote = True
         return wrote
 
-    def _taken(self, relationship_id: str, plan: Plan, link: Link, fix: tuple[Any, Mode]) -> bool:
+    def _taken(self, plan: Plan, link: Link, fix: tuple[Any, Mode]) -> bool:
         """Whether another relationship holds at a place that would change."""
         value, mode = fix
         paths = [link.target]
@@ -197,24 +199,28 @@ class _Mender:
             there = self._values(plan, link)[1]
             there = there if isinstance(there, Mapping) else {}
             paths = [(*link.target, key) for key in value if key_of(value[key]) != key_of(there.get(key))]
-        return any(self._claimed(relationship_id, plan.target, path) for path in paths)
+        return any(self._claimed(plan.target, path) for path in paths)
 
-    def _claimed(self, relationship_id: str, component_id: str, path: Path) -> bool:
-        """Whether another live relationship holds at a path of a component."""
-        for other in self._state.touching.get(component_id, ()):
-            if other == relationship_id:
-                continue
-            plan = self._live(other)
+    def _claimed(self, component_id: str, path: Path) -> bool:
+        """Whether a live relationship holds at a path of a component, or at a part of it."""
+        claims = self._claims.get(component_id)
+        if claims is None:
+            claims = self._claims[component_id] = self._claims_on(component_id)
+        leaves, parts = claims
+        return path in parts or any(path[:end] in leaves for end in range(1, len(path)))
+
+    def _claims_on(self, component_id: str) -> tuple[set[Path], set[Path]]:
+        """The places of a component at which relationships hold, and all that they are inside of."""
+        leaves: set[Path] = set()
+        for one in self._state.touching.get(component_id, ()):
+            plan = self._live(one)
             if plan is None or plan.target != component_id:
                 continue
             for link in plan.pairs:
                 source, target = self._values(plan, link)
-                if source is None or not plan.agrees(link, source, target):
-                    continue
-                leaves = _leaves(plan, link, source)
-                if any(leaf[: len(path)] == path or path[: len(leaf)] == leaf for leaf, _ in leaves):
-                    return True
-        return False
+                if source is not None and plan.agrees(link, source, target):
+                    leaves.update(path for path, _ in _leaves(plan, link, source))
+        return leaves, {leaf[:end] for leaf in leaves for end in range(1, len(leaf) + 1)}
 
     def _written(self, component_id: str, path: Path, value: Any, mode: Mode = "replace") -> None:
         component_id, path = self._state.write(component_id, path, value, mode)
@@ -222,6 +228,7 @@ class _Mender:
         self._note(component_id)
 
     def _note(self, component_id: str) -> None:
+        self._claims.clear()
         self.changed.update(self._state.with_aliases(component_id))
 
     def _sources_first(self, failing: list[str]) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshery_registry.domain.evaluation import instances
-from meshery_registry.domain.evaluation.definitions import WRITABLE, Document, value_of
+from meshery_registry.domain.evaluation.definitions import ALIAS_CLASS, WRITABLE, Document, value_of
 from meshery_registry.domain.evaluation.paths import EVERY, Path, Walk, value_at
 from meshery_registry.domain.evaluation.strategies import EQUAL, Strategies, holds
 
@@ -78,8 +78,8 @@ def plan_of(relationship: Document) -> Plan | None:
     """What a relationship keeps equal; none when it patches nothing."""
     froms = instances.selector_items(relationship, "from")
     tos = instances.selector_items(relationship, "to")
-    if not froms or not tos:
-        return None
+    if not froms or not tos or instances.class_of(relationship) == ALIAS_CLASS:
+        return None  # an alias has nothing of its own that could follow
     from_item, to_item = froms[0], tos[0]
     sources = instances.refs(from_item, "mutatorRef", "mutator_ref")
     targets = instances.refs(to_item, "mutatedRef", "mutated_ref")

@@ -25,6 +25,7 @@ from meshery_registry.domain.evaluation import (
 from meshery_registry.domain.evaluation.actions import Action, Log
 from meshery_registry.domain.evaluation.catalogue import Catalogue
 from meshery_registry.domain.evaluation.definitions import (
+    ALIAS_CLASS,
     INVENTORY,
     Alias,
     Binding,
@@ -35,7 +36,7 @@ from meshery_registry.domain.evaluation.definitions import (
     value_of,
 )
 from meshery_registry.domain.evaluation.instances import DELETED
-from meshery_registry.domain.evaluation.state import ALIAS_CLASS, State, checked
+from meshery_registry.domain.evaluation.state import State, checked
 
 MAX_PASSES: Final = 5
 _FIRST_VERSION: Final = "0.0.1"
@@ -116,8 +117,9 @@ class Session:
                 state.remove_relationship(one)
         for one, component in components.items():
             state.put_component(one, component)
-            work.components.add(one)
-            work.relationships |= state.touching.get(one, set())
+            for changed in state.with_aliases(one):
+                work.components.add(changed)
+                work.relationships |= state.touching.get(changed, set())
         for one, relationship in relationships.items():
             if one in state.relationships:
                 self._touch(work, one)
@@ -162,12 +164,16 @@ class Session:
         plan = plans.plan_of(state.relationships[relationship_id])
         if plan is not None:
             work.targets.add(plan.target)
-        ends = state.related(relationship_id).ends
-        if ends and all(one in state.components for one in ends):
-            # One end finds the pair anew; the one with fewer relationships finds it faster. A part finds no whole.
-            is_alias = state.related(relationship_id).class_key == ALIAS_CLASS
-            fewest = min(ends, key=lambda one: (len(state.touching.get(one, ())), one))
-            work.components.add(ends[-1] if is_alias else fewest)
+            # It finds the pair anew, or lacks what it was inside of.
+            work.components.add(plan.target)
+            return
+        related = state.related(relationship_id)
+        # One of those who are left finds the others; who has fewer relationships finds them faster. A part finds none.
+        ends = [one for one in related.ends if one in state.components]
+        if related.class_key == ALIAS_CLASS:
+            work.components.add(related.to_id)
+        elif ends:
+            work.components.add(min(ends, key=lambda one: (len(state.touching.get(one, ())), one)))
 
     def _settled(self, work: _Work) -> Outcome:
         """Passes until nothing follows."""

@@ -14,7 +14,7 @@ from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.evaluation import MAX_COMPONENTS, MAX_RELATIONSHIPS
 from meshery_registry.domain.evaluation import instances
 from meshery_registry.domain.evaluation.catalogue import Catalogue
-from meshery_registry.domain.evaluation.definitions import Document, value_of
+from meshery_registry.domain.evaluation.definitions import ALIAS_CLASS, Document, value_of
 from meshery_registry.domain.evaluation.indexes import Columns, Index
 from meshery_registry.domain.evaluation.instances import Related
 from meshery_registry.domain.evaluation.paths import Path, value_at, with_value
@@ -23,7 +23,6 @@ from meshery_registry.domain.evaluation.strategies import Mode
 
 _CONFIGURATION: Final = "configuration"
 _MAX_ID: Final = 128
-ALIAS_CLASS: Final = "hierarchical-parent-alias"
 
 
 @dataclass(frozen=True, slots=True)
