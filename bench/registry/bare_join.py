@@ -189,13 +189,17 @@ def _denied(rule: Rule) -> list[Any]:
 
 def _rows(component: dict[str, Any], paths: list[Path], mapping: int = -1) -> list[Row]:
     """All ways in which the paths are filled; paths with the same prefix before `_` go through it together."""
-    if not any("_" in path for path in paths):
-        row = tuple([_plain(_value(component, path), place == mapping) for place, path in enumerate(paths)])
-        return [row] if _kept(row, mapping) else []
+    for path in paths:
+        if "_" in path:
+            break
+    else:
+        row = tuple([_value(component, path) for path in paths])
+        return [_plain(row, mapping)] if _kept(row, mapping) else []
+    if not _value(component, path[: path.index("_")]):
+        return []
     found: list[Row] = []
-    _walk(component, [list(path) for path in paths], [None] * len(paths), range(len(paths)), found)
-    rows = [tuple([_plain(one, place == mapping) for place, one in enumerate(row)]) for row in found]
-    return [row for row in rows if _kept(row, mapping)]
+    _walk(component, paths, [None] * len(paths), range(len(paths)), found)
+    return [_plain(row, mapping) for row in found if _kept(row, mapping)]
 
 
 def _kept(row: Row, mapping: int) -> bool:
@@ -204,10 +208,14 @@ def _kept(row: Row, mapping: int) -> bool:
     return any(one is not None for one in row)
 
 
-def _plain(value: Any, is_mapping: bool) -> Any:
-    if is_mapping:
-        return value
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if isinstance(value, dict | list) else value
+def _plain(row: Row, mapping: int) -> Row:
+    """A row that can be looked up: what is no scalar as JSON, but for the mapping that is compared by its entries."""
+    for place, value in enumerate(row):
+        if type(value) in (dict, list) and place != mapping:
+            found = list(row)
+            found[place] = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+            return _plain(tuple(found), mapping)
+    return row
 
 
 def _walk(node: Any, paths: list[Path], row: list[Any], places: Any, found: list[Row]) -> None:
@@ -225,8 +233,8 @@ def _walk(node: Any, paths: list[Path], row: list[Any], places: Any, found: list
     for prefix, inner in arrays.items():
         elements = _value(node, list(prefix))
         next_rows = []
-        for element in elements if isinstance(elements, list) else ():
-            rests = [path[len(prefix) + 1 :] for path in paths]
+        rests = [path[len(prefix) + 1 :] for path in paths]
+        for element in elements if type(elements) is list else ():
             for start in rows:
                 part: list[Row] = []
                 _walk(element, rests, list(start), inner, part)
@@ -237,7 +245,7 @@ def _walk(node: Any, paths: list[Path], row: list[Any], places: Any, found: list
 
 def _value(node: Any, path: Path) -> Any:
     for segment in path:
-        if not isinstance(node, dict):
+        if type(node) is not dict:
             return None
         node = node.get(segment)
     return node

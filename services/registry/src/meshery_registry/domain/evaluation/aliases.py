@@ -12,7 +12,7 @@ from meshery_contracts.evaluation import MAX_COMPONENTS
 from meshery_registry.domain.evaluation import instances
 from meshery_registry.domain.evaluation.actions import Log
 from meshery_registry.domain.evaluation.definitions import Alias, value_of
-from meshery_registry.domain.evaluation.instances import APPROVED, DELETED, PENDING
+from meshery_registry.domain.evaluation.instances import DELETED, PENDING
 from meshery_registry.domain.evaluation.paths import Path, Walk, value_at
 from meshery_registry.domain.evaluation.state import Part, State
 
@@ -95,8 +95,9 @@ def part_of(state: State, relationship_id: str) -> tuple[str, str, Path] | None:
     return alias_id, parent_id, paths[0]
 
 
-def resolve(state: State) -> None:
-    """Bring up to date where the configuration of each alias is."""
+def resolve(state: State) -> set[str]:
+    """Bring up to date where the configuration of each alias is; the components for which that changed."""
+    changed = set()
     wholes: dict[str, tuple[str, Path]] = {}
     for relationship_id in sorted(state.alias_relationships):
         part = part_of(state, relationship_id)
@@ -107,6 +108,8 @@ def resolve(state: State) -> None:
         part_now = _resolved(alias_id, wholes)
         if part_now != state.parts.get(alias_id):
             state.put_part(alias_id, part_now)
+            changed.add(alias_id)
+    return changed & state.components.keys()
 
 
 def _resolved(alias_id: str, wholes: Mapping[str, tuple[str, Path]]) -> Part | None:
@@ -123,13 +126,11 @@ def _resolved(alias_id: str, wholes: Mapping[str, tuple[str, Path]]) -> Part | N
 
 def is_valid(state: State, relationship_id: str) -> bool:
     """Whether an alias still has its part."""
-    document = state.relationships[relationship_id]
-    status = instances.status_of(document)
     part = part_of(state, relationship_id)
-    if status == PENDING or part is None:
+    if part is None or instances.status_of(state.relationships[relationship_id]) == PENDING:
         return True
     alias_id, parent_id, path = part
-    if status != APPROVED or alias_id not in state.components or parent_id not in state.components:
+    if alias_id not in state.components or parent_id not in state.components:
         return False
     return value_at(state.view(parent_id), path) is not None
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from meshery_registry.domain.evaluation import strategies
 from meshery_registry.domain.evaluation.paths import EVERY, Path
-from meshery_registry.domain.evaluation.sides import Selector, Side, Use
+from meshery_registry.domain.evaluation.sides import Group, Selector, Side, Use
 from meshery_registry.domain.evaluation.strategies import Strategies
 
 Document = Mapping[str, Any]
 
 SELF: Final = "self"
+_MAX_DENIALS: Final = 10_000
 ALIAS_CLASS: Final = "hierarchical-parent-alias"
 #: Where a definition may write.
 WRITABLE: Final = ("configuration", "displayName", "metadata", "styles")
@@ -48,15 +49,22 @@ class Definition:
     from_shared: Document
     to_shared: Document
     denied: tuple[tuple[Selector, Selector], ...]
+    #: What `denies` has found before.
+    denials: dict[tuple[Group, Group], bool] = field(default_factory=dict, kw_only=True)
 
     @cached_property
     def class_key(self) -> str:
         """Kind, type and sub-type, as `preferences.layers.relationships` names them."""
         return class_key(self.kind, self.type, self.sub_type)
 
-    def denies(self, from_group: tuple[str, str], to_group: tuple[str, str]) -> bool:
+    def denies(self, from_group: Group, to_group: Group) -> bool:
         """Whether these two may not be related."""
-        return any(a.means(from_group) and b.means(to_group) for a, b in self.denied)
+        known = self.denials.get((from_group, to_group))
+        if known is None:
+            known = any(a.means(from_group) and b.means(to_group) for a, b in self.denied)
+            if len(self.denials) < _MAX_DENIALS:
+                self.denials[from_group, to_group] = known
+        return known
 
 
 @dataclass(frozen=True, eq=False)

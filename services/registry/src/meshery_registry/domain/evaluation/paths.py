@@ -147,15 +147,20 @@ class _Level:
 
     def elements(self, array: list[Any], slot: int) -> list[_Way]:
         """The ways of all elements that have any of it."""
-        found: list[_Way] = []
         heads = self.heads
+        if not self._arrays and len(heads) == 1:
+            path, number = heads[0], self._numbers[0]
+            return [
+                (((number, value),), ((slot, index),))
+                for index, element in enumerate(array[:MAX_WAYS])
+                if (value := value_at(element, path)) is not None
+            ]
+        found: list[_Way] = []
         for index, element in enumerate(array):
             head = tuple([value_at(element, path) for path in heads])
             if head.count(None) == len(head):
                 continue
-            for values, places in self.fill(head):
-                if any(value is not None for _, value in values):
-                    found.append((values, ((slot, index), *places)))
+            found += [(values, ((slot, index), *places)) for values, places in self.fill(head)]
             if len(found) >= MAX_WAYS:
                 break
         return found

@@ -129,7 +129,9 @@ class Session:
             state.shell["preferences"] = change.preferences
             state.set_preferences(change.preferences)
             work.everything = True
-        aliases.resolve(state)
+        for one in aliases.resolve(state):
+            work.components.add(one)
+            work.relationships |= state.touching.get(one, set())
         return self._settled(work)
 
     def _checked(self, change: Change) -> tuple[dict[str, Document], dict[str, Document]]:
@@ -196,7 +198,7 @@ class Session:
             if isinstance(one, Alias):
                 follows.components.update(aliases.identify(state, log, one))
         if follows.components:
-            aliases.resolve(state)
+            follows.components |= aliases.resolve(state)
         work.components |= follows.components
         new_parents = self._add_parents(log, work)
         follows.components |= new_parents
@@ -219,7 +221,9 @@ class Session:
     def _touched(self, work: _Work) -> set[str]:
         """Components that are other than they were, gone, or of a relationship that is."""
         touched = set(work.components)
-        for relationship_id in work.relationships & self._state.relationships.keys():
+        for relationship_id in work.relationships:
+            if relationship_id not in self._state.relationships:
+                continue
             ends = self._state.related(relationship_id).ends
             if any(one not in self._state.components for one in ends):
                 touched.update(ends)
@@ -289,7 +293,7 @@ class Session:
         state = self._state
         if not work.everything:
             try:
-                for component_id in sorted(work.components & state.components.keys()):
+                for component_id in sorted(one for one in work.components if one in state.components):
                     parts = state.catalogue.parts(state.group_of[component_id])
                     for is_from, definitions in ((True, parts.as_from), (False, parts.as_to)):
                         for one in definitions:
@@ -305,10 +309,15 @@ class Session:
     def _remove(self, log: Log, work: _Work, follows: _Work) -> set[str]:
         """Remove relationships that were deleted or lost an end; the components that this changed."""
         state, changed = self._state, set[str]()
-        suspects = (
-            set(state.relationships) if work.everything else work.relationships & state.relationships.keys()
-        )
-        for one in sorted(suspects):
+        if work.everything:
+            suspects = [one for one in state.relationships if one not in log.relationships_added]
+        else:
+            suspects = [one for one in work.relationships if one in state.relationships]
+        waiting = sorted(suspects, reverse=True)
+        while waiting:
+            one = waiting.pop()
+            if one not in state.relationships:
+                continue
             document, related = state.relationships[one], state.related(one)
             if related.class_key in state.off:
                 continue
@@ -325,9 +334,11 @@ class Session:
             log.relationship_removed(one, document)
             log.count(patches.policy_of(document), "removed")
             if is_alias:
+                # What is related to an alias goes with it.
+                waiting += sorted(state.touching.get(related.from_id, ()), reverse=True)
                 self._remove_alias(log, follows, related.from_id)
-        follows.components &= state.components.keys()
-        follows.relationships &= state.relationships.keys()
+        follows.components = {one for one in follows.components if one in state.components}
+        follows.relationships = {one for one in follows.relationships if one in state.relationships}
         follows.targets.clear()
         return changed
 
@@ -335,9 +346,8 @@ class Session:
         state = self._state
         if alias_id in state.components:
             log.component_removed(alias_id, state.components[alias_id])
-            follows.relationships |= state.touching.get(alias_id, set())
             state.remove_component(alias_id)
-        aliases.resolve(state)
+        follows.components |= aliases.resolve(state)
 
     def _candidates(self, log: Log, work: _Work) -> set[str]:
         """Relationships that may not hold: new ones do."""
