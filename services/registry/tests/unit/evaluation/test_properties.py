@@ -142,6 +142,7 @@ def test_a_change_gives_what_the_whole_design_gives(design: Design, data: st.Dat
         outcome = session.change(change)
         assert in_any_order(session.design()) == in_any_order(fresh.design())
         assert outcome.actions == fresh.first.actions
+        assert Session(CATALOGUE, session.design()).first.actions == []
 
 
 def a_change(design: Design, data: st.DataObject) -> Change:
@@ -158,14 +159,28 @@ def a_change(design: Design, data: st.DataObject) -> Change:
             for one in data.draw(st.lists(st.sampled_from(relationships), max_size=1))
         ]
         dropped = [one["id"] for one in data.draw(st.lists(st.sampled_from(relationships), max_size=1))]
+    marked += [a_line(one, ids) for one in data.draw(st.lists(st.integers(0, 999), max_size=1)) if ids]
     off = data.draw(st.sampled_from([None, None, None, {}, {"edge-non-binding-mount": False}]))
     return Change(
         components=tuple(put),
         removed_components=tuple(removed),
-        relationships=tuple(marked),
+        relationships=tuple({one["id"]: one for one in marked}.values()),
         removed_relationships=tuple(dropped),
         preferences=None if off is None else {"layers": {"relationships": off}},
     )
+
+
+def a_line(number: int, ids: list[str]) -> dict[str, Any]:
+    """A relationship of one of the first classes between any two components, as a person draws it."""
+    definition = DEFINITIONS[number % 4]
+    allow = definition["selectors"][0]["allow"]
+    ends = ids[number // 4 % len(ids)], ids[number // 50 % len(ids)]
+    drawn = {
+        "from": [{**allow["from"][0], "id": ends[0]}],
+        "to": [{**allow["to"][0], "id": ends[1]}],
+    }
+    status = "pending" if number % 3 else "approved"
+    return {**definition, "id": f"line-{number % 5}", "status": status, "selectors": [{"allow": drawn}]}
 
 
 def applied(design: Design, change: Change) -> Design:
