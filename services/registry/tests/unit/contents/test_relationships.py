@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from meshery_registry.domain.entities import Package, RelationshipEntity
-from meshery_registry.domain.evaluation.definitions import compiled
+from meshery_registry.domain.evaluation.compiling import compiled
 from meshery_registry.domain.prepared import selected_kinds
 
 _TEXT = {"type": "string", "minLength": 1}

@@ -89,10 +89,10 @@ def sentence(relationship: dict[str, Any], names: dict[str, str]) -> str:
     """`mount settings -> web`; a third party stands between."""
     allow = relationship["selectors"][0]["allow"]
     ends = [
-        " ".join(sorted(names.get(one["id"], one["id"]) for one in allow[part])) for part in ("from", "to")
+        " ".join(sorted(names.get(str(one["id"]), str(one["id"])) for one in allow[part])) for part in ("from", "to")
     ]
     through = {
-        names.get(one["id"], one["id"])
+        names.get(str(one["id"]), str(one["id"]))
         for part in ("from", "to")
         for one in allow["from"][0].get("match", {}).get(part, ())
         if isinstance(one, dict) and one.get("kind") != "self" and "id" in one
