@@ -89,7 +89,8 @@ def sentence(relationship: dict[str, Any], names: dict[str, str]) -> str:
     """`mount settings -> web`; a third party stands between."""
     allow = relationship["selectors"][0]["allow"]
     ends = [
-        " ".join(sorted(names.get(str(one["id"]), str(one["id"])) for one in allow[part])) for part in ("from", "to")
+        " ".join(sorted(names.get(str(one["id"]), str(one["id"])) for one in allow[part]))
+        for part in ("from", "to")
     ]
     through = {
         names.get(str(one["id"]), str(one["id"]))
