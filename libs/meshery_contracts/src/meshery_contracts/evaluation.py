@@ -82,7 +82,11 @@ class EvaluationTrace(Message):
 
 
 class EvaluationResponse(PublicMessage):
-    """What Meshery's clients read. An action is `op` and `value`; `design` is the design after all actions."""
+    """What Meshery's clients read. An action is `op` and `value`; `design` is the design after all actions.
+
+    Where the answer would be larger than a message, the trace has no entities and an action's `value.item` has only
+    its `id`: the entity is in `design`.
+    """
 
     schema_version: str = RESPONSE_VERSION
     design: dict[str, Any]

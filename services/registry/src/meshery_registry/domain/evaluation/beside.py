@@ -19,6 +19,7 @@ import orjson
 
 from meshery_contracts.errors import Conflict, Invalid, TooLarge
 from meshery_contracts.evaluation import RESPONSE_VERSION, STATE_UNKNOWN
+from meshery_registry.domain.evaluation.actions import Action
 from meshery_registry.domain.evaluation.catalogue import Catalogue
 from meshery_registry.domain.evaluation.definitions import value_of
 from meshery_registry.domain.evaluation.session import Change, Outcome, Session
@@ -147,10 +148,12 @@ def _answer(job: Job, state: str, design: Mapping[str, Any], outcome: Outcome) -
     }
     answer = orjson.dumps(document)
     if len(answer) > job.max_answer_bytes:
+        told = "The answer would be too large: `trace` has no entities, and items of actions are in `design` only."
         document["trace"] = {
             "policyActions": trace["policyActions"],
-            "warnings": [*trace["warnings"], "The trace is left out: the answer would be too large."],
+            "warnings": [*trace["warnings"], told],
         }
+        document["actions"] = [_short(one) for one in outcome.actions]
         answer = orjson.dumps(document)
     if len(answer) > job.max_answer_bytes:
         raise TooLarge(
@@ -159,6 +162,12 @@ def _answer(job: Job, state: str, design: Mapping[str, Any], outcome: Outcome) -
             remedy="Ask with `returnDiffOnly`, or split the design into several.",
         )
     return answer
+
+
+def _short(action: Action) -> Action:
+    """An action whose entity is named only."""
+    item = action["value"].get("item")
+    return action if item is None else {**action, "value": {"item": {"id": item["id"]}}}
 
 
 def _keep(job: Job, state: str, kept: _Kept) -> None:

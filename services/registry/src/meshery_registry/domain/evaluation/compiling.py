@@ -289,10 +289,11 @@ def _list(value: Any, name: str) -> Sequence[Any]:
 
 
 def _shared(raw: _Raw) -> Document:
-    """What every instance has of its definition: who made it and how it looks, without the drawings."""
+    """What every instance has of its definition: who made it and how it looks, without texts and drawings."""
     document = raw.document
     metadata = value_of(document, "metadata")
     metadata = dict(metadata) if isinstance(metadata, Mapping) else {}
+    metadata.pop("description", None)
     styles = metadata.get("styles")
     if isinstance(styles, Mapping):
         metadata["styles"] = {key: one for key, one in styles.items() if not str(key).startswith("svg")}

@@ -84,6 +84,11 @@ class Pairing(Definition):
         return bool(self.from_side.walk.slots or self.to_side.walk.slots)
 
     @cached_property
+    def patterned(self) -> bool:
+        """Whether a selector means several kinds by a pattern, so that an instance must name one."""
+        return self.from_selector.is_pattern or self.to_selector.is_pattern
+
+    @cached_property
     def mixed(self) -> bool:
         """Whether several strategies of one value must hold together; tables ask for one of them."""
         return any(len(set(one) - {strategies.NOT_NULL}) > 1 for one in self.strategies)

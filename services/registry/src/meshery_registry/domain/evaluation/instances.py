@@ -23,7 +23,7 @@ from meshery_registry.domain.evaluation.definitions import (
     value_of,
 )
 from meshery_registry.domain.evaluation.paths import BadPath, Path, path_of
-from meshery_registry.domain.evaluation.sides import Row
+from meshery_registry.domain.evaluation.sides import Row, Selector
 
 APPROVED: Final = "approved"
 DELETED: Final = "deleted"
@@ -64,39 +64,52 @@ def stable_id(*content: Any) -> str:
 
 
 def of_pair(
-    definition: Pairing, relationship_id: str, from_id: str, to_id: str, pairs: Sequence[Pair]
+    definition: Pairing,
+    relationship_id: str,
+    ends: tuple[str, str],
+    kinds: tuple[str, str],
+    pairs: Sequence[Pair],
 ) -> Document:
-    """The relationship of two components."""
-    if not definition.wild:
-        return _instance(
-            definition,
-            relationship_id,
-            [{**definition.from_shared, "id": from_id}],
-            [{**definition.to_shared, "id": to_id}],
-        )
-    from_part, to_part = _parts(definition, pairs)
-    return _instance(definition, relationship_id, [{**from_part, "id": from_id}], [{**to_part, "id": to_id}])
+    """The relationship of two components, from and to, of these kinds."""
+    from_part, to_part = definition.from_shared, definition.to_shared
+    if definition.wild or definition.patterned:
+        from_part, to_part = _parts(definition, kinds, pairs)
+    return _instance(
+        definition, relationship_id, [{**from_part, "id": ends[0]}], [{**to_part, "id": ends[1]}]
+    )
 
 
-def _parts(definition: Pairing, pairs: Sequence[Pair]) -> tuple[Document, Document]:
+def _parts(definition: Pairing, kinds: tuple[str, str], pairs: Sequence[Pair]) -> tuple[Document, Document]:
     """Both selectors of an instance without its ids: the elements of arrays are the same ones most of the time."""
-    where = tuple([(from_row[1], to_row[1]) for from_row, to_row in pairs])
+    where = kinds, tuple([(from_row[1], to_row[1]) for from_row, to_row in pairs])
     known = definition.parts.get(where)
     if known is None:
-        from_refs, to_refs, matrix = concrete(definition, pairs)
-        names = ("mutatorRef", "mutatedRef") if definition.mutator_is_from else ("mutatedRef", "mutatorRef")
-        from_item, to_item = definition.from_shared, definition.to_shared
         known = (
-            {
-                **from_item,
-                "matchStrategyMatrix": matrix,
-                "patch": {**from_item["patch"], names[0]: from_refs},
-            },
-            {**to_item, "patch": {**to_item["patch"], names[1]: to_refs}},
+            _of_kind(definition.from_shared, definition.from_selector, kinds[0]),
+            _of_kind(definition.to_shared, definition.to_selector, kinds[1]),
         )
+        if definition.wild:
+            known = _anchored(definition, known, pairs)
         if len(definition.parts) < _MAX_PARTS:
             definition.parts[where] = known
     return known
+
+
+def _anchored(
+    definition: Pairing, parts: tuple[Document, Document], pairs: Sequence[Pair]
+) -> tuple[Document, Document]:
+    from_refs, to_refs, matrix = concrete(definition, pairs)
+    names = ("mutatorRef", "mutatedRef") if definition.mutator_is_from else ("mutatedRef", "mutatorRef")
+    from_item, to_item = parts
+    return (
+        {**from_item, "matchStrategyMatrix": matrix, "patch": {**from_item["patch"], names[0]: from_refs}},
+        {**to_item, "patch": {**to_item["patch"], names[1]: to_refs}},
+    )
+
+
+def _of_kind(shared: Document, selector: Selector, kind: str) -> Document:
+    """A selector that names the kind which its pattern has meant."""
+    return {**shared, "kind": kind} if selector.is_pattern else shared
 
 
 def concrete(

@@ -61,7 +61,7 @@ def identify_one(state: State, log: Log, definition: Pairing, component_id: str,
 
 def relate(state: State, log: Log, definition: Pairing, found: list[Found]) -> None:
     """Add a relationship for each pair that has none."""
-    key = definition.class_key
+    key, groups = definition.class_key, state.group_of
     room = MAX_RELATIONSHIPS - len(state.relationships)
     if len(found) > room:
         found.sort(key=lambda one: one[:2])
@@ -77,7 +77,8 @@ def relate(state: State, log: Log, definition: Pairing, found: list[Found]) -> N
             state.limited = True
             log.remark(f"The design has {MAX_RELATIONSHIPS:,} relationships: more are not added.")
             break
-        document = instances.of_pair(definition, relationship_id, from_id, to_id, pairs)
+        kinds = groups[from_id][0], groups[to_id][0]
+        document = instances.of_pair(definition, relationship_id, (from_id, to_id), kinds, pairs)
         state.add_relationship(relationship_id, document, Related(key, from_id, to_id, (from_id, to_id)))
         log.relationship_added(relationship_id)
         count += 1
@@ -94,7 +95,8 @@ def _is_known(state: State, log: Log, definition: Pairing, known: list[str], pai
             continue
         if definition.wild and instances.status_of(document) not in (DELETED, IGNORED):
             _, from_id, to_id, _ = state.related(relationship_id)
-            fresh = instances.of_pair(definition, relationship_id, from_id, to_id, pairs)
+            kinds = state.group_of[from_id][0], state.group_of[to_id][0]
+            fresh = instances.of_pair(definition, relationship_id, (from_id, to_id), kinds, pairs)
             if instances.patches(fresh) != instances.patches(document):
                 state.put_relationship(relationship_id, {**document, "selectors": fresh["selectors"]})
                 log.relationship_updated(relationship_id, "/selectors", fresh["selectors"])

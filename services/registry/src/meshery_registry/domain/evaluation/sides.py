@@ -27,6 +27,11 @@ class Selector:
     kind: str
     model: str
 
+    @property
+    def is_pattern(self) -> bool:
+        """Whether it means several kinds, but not all."""
+        return self.kind != patterns.ANY and not patterns.is_plain(self.kind)
+
     def means(self, group: Group) -> bool:
         """Whether the components of a group are meant; one whose model nobody knows is."""
         kind, model = group
