@@ -55,6 +55,7 @@ def entity_type(document: Any) -> EntityType | None:
     return _TYPES.get(_schema_version(document).rpartition("/")[0])
 
 
+_OF_EVERY_POLICY: Final = frozenset({"schemaVersion", "name", "language"})
 #: What a connection definition says when its author said nothing.
 PLAIN_CONNECTION: Final[Document] = {"type": "", "subType": "", "status": "discovered"}
 _NOT_OF_CONNECTIONS: Final = frozenset(
@@ -123,11 +124,15 @@ def _policy(document: Document) -> PolicyEntity:
     language = text(document, "language", "cel" if ours else "rego").lower()
     if language not in ("cel", "rego"):
         raise Unreadable(f"Its language {language[:40]!r} is not known.", "Write it in cel or rego.")
+    definition = without(document, {*OF_ONE_SERVER, "model", "source"})
+    if language == "rego" and definition.keys() <= _OF_EVERY_POLICY:
+        # It says no more than a file with the text alone would.
+        definition = {}
     return PolicyEntity(
         name=text(document, "name") or named(document, "kind", "name"),
         language="rego" if language == "rego" else "cel",
         source=prose(document, "source"),
-        definition=without(document, {*OF_ONE_SERVER, "model", "source"}),
+        definition=definition,
     )
 
 

@@ -41,11 +41,12 @@ def model_entity(document: Document) -> ModelEntity:
             "Name who registers it, such as `registrant: {kind: github}`.",
         )
     metadata = mapping(document, "metadata")
+    description = prose(document, "description")
     return ModelEntity(
         name=name,
         version=named(mapping(document, "model"), "version", "model.version"),
         display_name=text(document, "displayName", model_display_name(name)),
-        description=prose(document, "description").removeprefix(PLAIN_DESCRIPTION),
+        description="" if description == PLAIN_DESCRIPTION else description,
         definition_version=text(document, "version", DEFINITION_VERSION),
         category=_category(document),
         sub_category=text(document, "subCategory", UNCATEGORIZED),
