@@ -29,8 +29,8 @@ from meshery_contracts.keys import Key
 from meshery_registry.clients import IdentityClient
 from meshery_registry.clients.helm import ChartRenderer
 from meshery_registry.domain.entities import Refusal
-from meshery_registry.domain.materials import Form, Material, is_chart
-from meshery_registry.domain.packages import Limits, Origin
+from meshery_registry.domain.materials import Form, Material
+from meshery_registry.domain.packages import Limits, Origin, is_chart
 from meshery_registry.domain.parts import Parts, parts_of
 from meshery_registry.domain.prepared import PreparedPackage
 from meshery_registry.service.facts import import_fact

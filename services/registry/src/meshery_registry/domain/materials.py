@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -11,17 +10,15 @@ from meshery_contracts.imports import ModelNaming
 from meshery_registry.domain.entities import Readings
 from meshery_registry.domain.git_packs import PackLimits, files_of_pack
 from meshery_registry.domain.packages import (
+    UNKNOWN,
     Limits,
     Origin,
     chart_package,
+    is_chart,
     read_folder,
     read_sheets,
     read_source,
 )
-from meshery_registry.domain.packages.limits import UNKNOWN
-
-_BLOCK = 512
-_LOOKED_AT_BYTES = 8 * 1024 * 1024
 
 
 class Form(StrEnum):
@@ -71,28 +68,6 @@ def _read(material: Material, rendered: str | None, limits: Limits) -> Readings:
             if is_chart(body):
                 return chart_package(body, rendered, limits, origin)
             return read_source(name, body, limits, origin)
-
-
-def is_chart(archive: bytes) -> bool:
-    """Whether a tar.gz has a Chart.yaml at its top or in a folder there; looks at its beginning only."""
-    if not archive.startswith(b"\x1f\x8b"):
-        return False
-    try:
-        content = zlib.decompressobj(wbits=31).decompress(archive, _LOOKED_AT_BYTES)
-    except zlib.error:
-        return False
-    at = 0
-    while at + _BLOCK <= len(content):
-        header = content[at : at + _BLOCK]
-        name = header[:100].rstrip(b"\0").removeprefix(b"./")
-        if name.count(b"/") <= 1 and name.rpartition(b"/")[2] == b"Chart.yaml":
-            return True
-        try:
-            size = int(header[124:136].strip(b"\0 ") or b"0", 8)
-        except ValueError:
-            return False
-        at += _BLOCK + -(-size // _BLOCK) * _BLOCK
-    return False
 
 
 def _named(readings: Readings, naming: ModelNaming) -> Readings:

@@ -13,16 +13,21 @@ from meshery_contracts.errors import Invalid
 from meshery_registry.domain import names
 from meshery_registry.domain.entities import ModelEntity, Package, Readings, Refusal
 from meshery_registry.domain.packages.archives import unpacked
+from meshery_registry.domain.packages.bounds import Budget, Refused, safe_path
 from meshery_registry.domain.packages.crds import LearnedCRD, collected, is_crd, learned_crd
 from meshery_registry.domain.packages.fields import Unreadable, mapping, named, text
 from meshery_registry.domain.packages.folders import documents_of, unreadable
 from meshery_registry.domain.packages.limits import LIMITS, UNKNOWN, Limits, Origin
 from meshery_registry.domain.packages.models import UNCATEGORIZED
+from meshery_registry.domain.packages.tars import gzip_start, gzip_tar_members, is_tar
 
 _CHART_FILE: Final = "Chart.yaml"
 _CRD_FOLDER: Final = "crds"
 _TEMPLATE_FOLDER: Final = "templates"
 _MAX_DESCRIPTION: Final = 1000
+_HEADER_BYTES: Final = 512
+#: How far is looked for a Chart.yaml, which stands at the beginning of what Helm packs.
+_LOOKED_AT: Final = Limits(unpacked_bytes=8 * 1024 * 1024)
 #: Artifact Hub's categories of charts in Meshery's words.
 _CATEGORIES: Final = {
     "ai-machine-learning": "Machine Learning",
@@ -50,9 +55,18 @@ def chart_package(
     return Readings(readings.packages, (*found.refused, *readings.refused))
 
 
-def is_chart(data: bytes, limits: Limits = LIMITS) -> bool:
-    """Whether a file is the archive of one chart."""
-    return data.startswith(b"\x1f\x8b") and len(chart_folders(unpacked("chart", data, limits).files)) == 1
+def is_chart(data: bytes) -> bool:
+    """Whether a tar.gz has a Chart.yaml at its top or in a folder there; looks at its beginning only."""
+    if not is_tar(gzip_start(data, _HEADER_BYTES)):
+        return False
+    try:
+        for member in gzip_tar_members(data, Budget(_LOOKED_AT, len(data))):
+            folder, _, name = safe_path(member.name).rpartition("/")
+            if name == _CHART_FILE and "/" not in folder:
+                return True
+    except Refused:
+        pass
+    return False
 
 
 def chart_folders(files: Mapping[str, bytes]) -> list[str]:

@@ -17,7 +17,7 @@ class Limits:
 
     packed_bytes: int = 64 * _MIB
     unpacked_bytes: int = 512 * _MIB
-    ratio: int = 100
+    ratio: int = 200
     ratio_from_bytes: int = 16 * _MIB
     files: int = 20_000
     file_bytes: int = 10 * _MIB
