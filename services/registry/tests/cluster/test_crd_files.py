@@ -29,11 +29,6 @@ SPEC: dict[str, Any] = {
         "raw": {"x-kubernetes-preserve-unknown-fields": True},
         "labels": {"type": "object", "additionalProperties": {"type": "string"}},
         "mode": {"type": "string", "enum": ["a", "b"], "default": "a"},
-        "inner": {
-            "type": "object",
-            "x-kubernetes-embedded-resource": True,
-            "x-kubernetes-preserve-unknown-fields": True,
-        },
         "rules": {
             "type": "array",
             "maxItems": 16,

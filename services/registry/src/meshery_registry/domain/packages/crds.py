@@ -22,6 +22,8 @@ _API_GROUP = "apiextensions.k8s.io/"
 _KIND = "CustomResourceDefinition"
 #: Where a bundle says which release it is, the surest first.
 _VERSION_LABELS = ("app.kubernetes.io/version", "helm.sh/chart")
+#: What stands under these is no schema. A property of such a name is kept as it is, too: that does no harm.
+_VALUES = frozenset({"default", "enum", "example"})
 _BUNDLE_VERSION = "/bundle-version"
 _REMEDY = "Mend the CRD: `kubectl apply --dry-run=server` tells what a cluster thinks of it."
 
@@ -131,7 +133,7 @@ def _order(version: str) -> list[int]:
 def _component(
     spec: Document, group: str, kind: str, version: Document, *, is_default: bool
 ) -> ComponentEntity:
-    schema = mapping(mapping(version, "schema"), "openAPIV3Schema")
+    schema = _without_nulls(mapping(mapping(version, "schema"), "openAPIV3Schema"))
     written, usable = written_out(schema, Inliner({}))
     called = mapping(spec, "names")
     metadata: dict[str, Any] = {
@@ -157,6 +159,17 @@ def _component(
         custom=True,
         metadata=metadata,
     )
+
+
+def _without_nulls(schema: Any) -> Any:
+    """A schema as a server reads it: a key whose value is null is not there. What values hold stays."""
+    if isinstance(schema, list):
+        return [_without_nulls(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: one if key in _VALUES else _without_nulls(one) for key, one in schema.items() if one is not None
+    }
 
 
 def _release(metadata: Mapping[str, Any]) -> str:
