@@ -245,6 +245,10 @@ class ExportModel(Message):
     file_type: PackageFile = PackageFile.OCI
     components: bool = True
     relationships: bool = True
+    older: bool = Field(
+        default=False,
+        description="Write components and relationships as `v1beta2`: Meshery's registry knows no `v1beta3` of them.",
+    )
 
 
 class ExportedModel(Message):

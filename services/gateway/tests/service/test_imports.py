@@ -257,6 +257,10 @@ async def test_a_model_is_downloaded(http: ClientSession, stubs: Stubs) -> None:
     assert (request.format, request.file_type, request.components, request.relationships) == (
         "yaml", "tar", False, True,
     )  # fmt: skip
+    assert not request.older
+    async with http.get("/api/registry/export?name=istio&older=true") as reply:
+        assert reply.status == 200
+    assert asked[2][0].older
 
 
 async def test_operations_of_our_own(http: ClientSession, stubs: Stubs) -> None:

@@ -228,6 +228,7 @@ async def export_model(call: Call) -> web.StreamResponse:
         # Asked for unless the parameter says something else.
         "components": call.flag("components") or not call.text("components"),
         "relationships": call.flag("relationships") or not call.text("relationships"),
+        "older": call.flag("older"),
     }
     for name, parameter in (("format", "outputFormat"), ("file_type", "fileType")):
         if text := call.text(parameter).lower():
@@ -244,7 +245,7 @@ async def export_model(call: Call) -> web.StreamResponse:
 
 
 _IMPORTS = "/api/registry/imports"
-_EXPORT_QUERY = ("id", "name", "version", "outputFormat", "fileType", "components", "relationships")
+_EXPORT_QUERY = ("id", "name", "version", "outputFormat", "fileType", "components", "relationships", "older")
 
 ROUTES = (
     *(

@@ -33,8 +33,9 @@ def exported(
     file_type: Literal["oci", "tar"],
     components: bool,
     relationships: bool,
+    older: bool,
 ) -> bytes:
-    """The package's bytes."""
+    """The package's bytes; `older` is for a Meshery that knows no `v1beta3` of components."""
     package, icons = stored.package, stored.icons
     whole = replace(
         package,
@@ -51,7 +52,7 @@ def exported(
             replace(one, definition=_relationship(one.definition, icons)) for one in package.relationships
         ),
     )
-    return write_package(whole, format, file_type, components, relationships)
+    return write_package(whole, format, file_type, components, relationships, older)
 
 
 def _relationship(definition: Mapping[str, Any], icons: Mapping[str, str]) -> Mapping[str, Any]:

@@ -55,6 +55,7 @@ class ExportsService:
             request.file_type.value,
             request.components,
             request.relationships,
+            request.older,
         )
         encoded = base64.b64encode(content).decode()
         if len(encoded) > self._max_message_bytes - _ENVELOPE_BYTES:
