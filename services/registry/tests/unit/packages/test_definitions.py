@@ -339,7 +339,7 @@ def test_policies_keep_their_document() -> None:
 
 
 def test_a_connection_definition() -> None:
-    document = {
+    document: dict[str, Any] = {
         "schemaVersion": "connections.meshery.io/v1beta3",
         "id": "00000000-0000-0000-0000-000000000000",
         "kind": "prometheus",

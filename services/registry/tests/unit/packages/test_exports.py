@@ -215,7 +215,7 @@ SHIPPED = max(
 def test_what_ships_with_us_is_written_and_read_again() -> None:
     check(package_files(SHIPPED))
     for file_type in ("oci", "tar"):
-        readings = read_source("kubernetes.tar", write_package(SHIPPED, "json", file_type))  # type: ignore[arg-type]
+        readings = read_source("kubernetes.tar", write_package(SHIPPED, "json", file_type))
         (package,) = readings.packages
         assert package.model == SHIPPED.model
         by_kind = sorted(SHIPPED.components, key=lambda one: (one.kind, one.api_version))
@@ -265,10 +265,7 @@ def test_the_layout_is_mesherys() -> None:
 def test_the_same_package_is_the_same_bytes() -> None:
     for format in ("json", "yaml"):
         for file_type in ("oci", "tar"):
-            digests = {
-                hashlib.sha256(write_package(SMALL, format, file_type)).hexdigest()  # type: ignore[arg-type]
-                for _ in range(2)
-            }
+            digests = {hashlib.sha256(write_package(SMALL, format, file_type)).hexdigest() for _ in range(2)}
             assert len(digests) == 1
 
 
@@ -332,5 +329,5 @@ def test_kinds_of_any_name(name: str) -> None:
         policies=(PolicyEntity(name.lower(), "rego", "package a"),),
     )
     for format in ("json", "yaml"):
-        readings = read_source("m", write_package(package, format))  # type: ignore[arg-type]
+        readings = read_source("m", write_package(package, format))
         assert readings.packages == (package,), readings.refused
