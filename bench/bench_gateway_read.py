@@ -10,7 +10,6 @@ import asyncio
 import socket
 import statistics
 import sys
-import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import aiohttp
 import asyncpg
 import orjson
 import uvloop
+from homes import throw_away_home
 from load import Round, load
 
 from meshery_embedded.process import Command, Process
@@ -108,10 +108,7 @@ def told(name: str, rounds: list[Round]) -> str:
 
 async def main() -> None:
     """Run the rounds and print the ratios."""
-    with tempfile.TemporaryDirectory(prefix="meshery-bench-") as folder:
-        home = Path(folder)
-        # As root PostgreSQL runs as nobody, and would keep its data elsewhere for good.
-        home.chmod(0o711)
+    with throw_away_home() as home:
         settings = StandaloneSettings(
             home=home,
             port=free_port(),

@@ -12,7 +12,6 @@ import os
 import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 
 import aiohttp
 import memory
+from homes import throw_away_home
 
 from meshery_embedded.cluster import cluster
 
@@ -130,10 +130,8 @@ async def measure(folder: Path) -> tuple[bool, list[str]]:
 
 def main() -> int:
     """Measure and print; 1 when a goal is missed."""
-    with tempfile.TemporaryDirectory(prefix="meshery-bench-") as folder:
-        # As root PostgreSQL runs as nobody, and would keep its data elsewhere for good.
-        Path(folder).chmod(0o711)
-        good, lines = asyncio.run(measure(Path(folder)))
+    with throw_away_home() as home:
+        good, lines = asyncio.run(measure(home))
     print("\n".join(lines))
     return 0 if good else 1
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import tempfile
 import time
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 import orjson
 import uvloop
+from homes import throw_away_home
 
 from meshery_embedded.cluster import Cluster, cluster
 from meshery_kube import Change
@@ -120,9 +119,7 @@ async def measured(url: str, kube: Client) -> list[float]:
 async def main() -> int:
     """Run it; 1 when the goal was missed."""
     async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="meshery-bench-")))
-        # As root PostgreSQL runs as nobody, and would keep its data elsewhere for good.
-        home.chmod(0o711)
+        home = stack.enter_context(throw_away_home())
         sandbox = await stack.enter_async_context(cluster(data=home / "cluster"))
         settings = StandaloneSettings(
             home=home, port=0, nats_port=0, nats_monitor_port=0, separate=True, sandbox="off", kubeconfig=""
