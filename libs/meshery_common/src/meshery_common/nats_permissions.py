@@ -112,6 +112,7 @@ def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissi
     if mine.announces:
         publish |= {f"meshery.evt.{own}.>", f"meshery.live.{own}.>"}
         publish |= _stream_owner(facts_stream(name).name)
+        publish |= {mine.repeats_on} - {""}
     for stream in mine.streams:
         publish |= _stream_owner(stream.name) | _durable(stream.name, durable_name(name))
     for source in mine.consumes:

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from nats.aio.msg import Msg
 
 from meshery_common.bus import Bus, Received
+from meshery_common.bus.headers import Header
 from meshery_contracts.errors import Unavailable
+from meshery_contracts.wiring import BROKER
 from meshery_testkit.nats import NATSForTests
 
 SUBJECT = "meshery.evt.designs.v1.org.design_saved.{}"
@@ -174,3 +177,17 @@ async def test_consuming_survives_a_restart_of_the_server(
         await taken.until(2)
         task.cancel()
     assert taken.names[-1] == "b"
+
+
+async def test_facts_of_designs_are_repeated_on_the_broker_subject(nats: NATSForTests, designs: Bus) -> None:
+    heard: asyncio.Queue[Msg] = asyncio.Queue()
+    async with Bus.connect(nats.bus_settings("operator"), service="operator") as operator:
+        await operator.subscribe(BROKER, heard.put)
+        await operator.is_served_by("nobody")  # a round trip: the server knows the subscription
+        await publish(designs, "one", "two")
+        messages = [await asyncio.wait_for(heard.get(), 10) for _ in range(2)]
+    assert [one.data for one in messages] == [b"one", b"two"]
+    assert [(one.headers or {})[Header.REPEATED_SUBJECT] for one in messages] == [
+        SUBJECT.format("one"),
+        SUBJECT.format("two"),
+    ]

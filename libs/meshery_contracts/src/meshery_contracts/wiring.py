@@ -45,12 +45,18 @@ class Wiring:
     serves: bool = True
     #: Whether it owns facts and thereby a stream of its own.
     announces: bool = True
+    #: A plain subject on which each of its facts is repeated once it is stored, best effort.
+    repeats_on: str = ""
     #: Whether it may ask all services who they are ($SRV.PING, $SRV.INFO, $SRV.STATS).
     discovers: bool = False
 
 
 #: Discovery frames of all clusters: `meshery.sync.v1.<connection_id>.<kind>`.
 SYNC = Stream("SYNC", ("meshery.sync.v1.*.*",))
+#: The name that Meshery's architecture text gives to the status of connections and deployments.
+BROKER = "meshery.broker"
+#: And to changes of the state of clusters.
+CLUSTER_STATE = "meshsync.request"
 
 _EVERYBODY = ("identity", "registry", "designs", "connections", "inventory", "events")
 
@@ -66,24 +72,21 @@ WIRING: Mapping[str, Wiring] = {
         calls=("identity", "registry", "connections", "inventory"),
         consumes=("identity", "registry", "connections"),
         watches=("inventory",),
-        # The subject that Meshery's architecture text names for connection and deployment status.
-        extra=Extra(publish=("meshery.broker",)),
+        repeats_on=BROKER,
     ),
     "connections": Wiring(
         calls=("identity", "registry", "inventory"),
         consumes=("identity",),
-        extra=Extra(
-            publish=("meshery.broker", "meshery.meshsync.request"),
-            subscribe=("meshery.meshsync.>",),
-        ),
+        repeats_on=BROKER,
+        extra=Extra(publish=("meshery.meshsync.request",), subscribe=("meshery.meshsync.>",)),
     ),
     "inventory": Wiring(
         calls=("identity", "registry", "connections"),
         consumes=("identity", "connections"),
         streams=(SYNC,),
-        # The Go MeshSync's own subjects; `meshsync.request` is the name in Meshery's architecture text.
+        # Beside it the Go MeshSync's own subjects.
         extra=Extra(
-            publish=("meshsync.request", "meshery.meshsync.request", "meshery.meshsync.compare"),
+            publish=(CLUSTER_STATE, "meshery.meshsync.request", "meshery.meshsync.compare"),
             subscribe=("meshery.meshsync.>",),
         ),
     ),
@@ -99,8 +102,10 @@ WIRING: Mapping[str, Wiring] = {
             subscribe=("meshery.meshsync.request", "meshery.meshsync.compare"),
         ),
     ),
-    # A person at a shell: `nats micro ls|info|stats --inbox-prefix _INBOX_operator`.
-    "operator": Wiring(serves=False, announces=False, discovers=True),
+    # A person at a shell: `nats micro ls|info|stats --inbox-prefix _INBOX_operator`, `nats sub meshery.broker`.
+    "operator": Wiring(
+        serves=False, announces=False, discovers=True, extra=Extra(subscribe=(BROKER, CLUSTER_STATE))
+    ),
 }
 
 

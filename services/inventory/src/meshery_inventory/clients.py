@@ -12,13 +12,12 @@ from meshery_common.bus import Bus
 from meshery_contracts import discovery, inventory
 from meshery_contracts.errors import Unavailable
 from meshery_contracts.inventory import ResourceChange, ResourcesChanged
+from meshery_contracts.wiring import CLUSTER_STATE
 
 #: Where the Go MeshSync listens, and where we want its dump: the subject is the asker's to choose.
 GO_REQUESTS = "meshery.meshsync.request"
 GO_CORE = "meshery.meshsync.core"
 GO_STORE = "meshery.meshsync.store"
-#: The name that Meshery's architecture text gives to changes of cluster state.
-CLUSTER_STATE = "meshsync.request"
 _MOST_CHANGES = 500
 
 

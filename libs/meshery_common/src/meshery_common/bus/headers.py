@@ -26,6 +26,8 @@ class Header:
     TRACEPARENT: Final = "traceparent"
     #: Counts what one publisher sent on one live subject, so that a listener sees a gap.
     SEQUENCE: Final = "Meshery-Sequence"
+    #: The subject of a fact that is repeated on a plain one.
+    REPEATED_SUBJECT: Final = "Meshery-Subject"
 
 
 class CallTerms(NamedTuple):

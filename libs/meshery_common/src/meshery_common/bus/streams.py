@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from nats.errors import Error as NATSError
@@ -16,6 +17,7 @@ from meshery_common.bus.consuming import Batches, BatchHandler, Consumer
 from meshery_common.bus.headers import Header
 from meshery_common.telemetry import SpanKind, carried, carry, span, tracing
 from meshery_contracts.errors import Unavailable
+from meshery_contracts.wiring import WIRING
 
 log = structlog.get_logger()
 
@@ -28,6 +30,8 @@ class Streams:
     def __init__(self, connection: Connection, service: str) -> None:
         self._connection = connection
         self._service = service
+        wiring = WIRING.get(service)
+        self._repeats_on = wiring.repeats_on if wiring else ""
 
     async def ensure_stream(
         self,
@@ -94,6 +98,12 @@ class Streams:
             await self._context().publish(subject, payload, timeout=5, headers=headers)
         except (NATSError, JetStreamError, TimeoutError) as error:
             raise Unavailable(f"{subject} was not stored.", code="stream_unavailable") from error
+        if self._repeats_on:
+            # Not by the server (a stream's `republish`): there the subject would have to carry every token.
+            with suppress(Unavailable):
+                await self._connection.publish(
+                    self._repeats_on, payload, {**headers, Header.REPEATED_SUBJECT: subject}
+                )
 
     async def consume(
         self,
