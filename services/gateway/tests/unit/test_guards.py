@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from meshery_contracts.errors import ProblemError
-from meshery_gateway.http.guards import Guard
+from meshery_gateway.http.guards import Guard, from_loopback
 
 
 def code(method: str = "GET", **headers: str) -> str:
@@ -57,3 +57,30 @@ def test_a_foreign_origin_may_read_and_not_write(origin: str) -> None:
 
 def test_our_own_origin_writes() -> None:
     assert code("POST", Origin="http://127.0.0.1:9081", Sec_Fetch_Site="same-origin") == ""
+
+
+@pytest.mark.parametrize(
+    ("remote", "headers"),
+    [
+        ("127.0.0.1", {"Host": "127.0.0.1:9081"}),
+        ("127.0.0.1", {"Host": "localhost"}),
+        ("::1", {"Host": "[::1]:9081"}),
+    ],
+)
+def test_whoever_is_on_this_machine(remote: str, headers: dict[str, str]) -> None:
+    assert from_loopback(make_mocked_request("GET", "/", headers=headers).clone(remote=remote))
+
+
+@pytest.mark.parametrize(
+    ("remote", "headers"),
+    [
+        ("192.0.2.1", {"Host": "127.0.0.1:9081"}),
+        ("127.0.0.1", {"Host": "meshery.example"}),
+        ("127.0.0.1", {"Host": "127.0.0.1", "X-Forwarded-For": "192.0.2.1"}),
+        ("127.0.0.1", {"Host": "127.0.0.1", "x-real-ip": "192.0.2.1"}),
+        ("127.0.0.1", {"Host": "127.0.0.1", "Via": "1.1 proxy"}),
+        ("", {"Host": "127.0.0.1"}),
+    ],
+)
+def test_whoever_may_be_elsewhere(remote: str, headers: dict[str, str]) -> None:
+    assert not from_loopback(make_mocked_request("GET", "/", headers=headers).clone(remote=remote))

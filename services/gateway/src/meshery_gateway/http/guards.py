@@ -20,6 +20,8 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITES = frozenset({"same-origin", "none"})
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\[\]:@/?#\s]+)(?::[0-9]{1,5})?")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+#: What proxies add to the requests that they pass on.
+_FORWARDED = ("X-Forwarded-For", "Forwarded", "X-Forwarded-Host", "X-Real-IP", "Via")
 
 #: On every answer. Scripts and styles come from us alone; nobody frames us; types are not guessed.
 SECURITY_HEADERS = {
@@ -87,13 +89,17 @@ def _name_of(host: str) -> str:
 
 
 def from_loopback(request: web.Request) -> bool:
-    """Whether the client is on this very machine, and not behind a proxy on it."""
-    return not is_forwarded(request) and _is_loopback(request.remote or "")
+    """Whether the client is on this very machine, and not behind a proxy on it.
+
+    A proxy that adds no header still passes on the Host that its clients asked for: who is here names loopback.
+    """
+    here = _name_of(request.headers.get("Host", "")) in _LOOPBACK_NAMES
+    return here and not is_forwarded(request) and _is_loopback(request.remote or "")
 
 
 def is_forwarded(request: web.Request) -> bool:
     """Whether a proxy passed it on: then the address it comes from is the proxy's."""
-    return "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    return any(name in request.headers for name in _FORWARDED)
 
 
 @lru_cache(maxsize=1000)
