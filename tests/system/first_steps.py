@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import Any
 
 import aiohttp
 from tests.system.story import Story
 from tests.system.waiting import until
+
+from meshery_registry.domain.contents import read_contents
 
 _KUBERNETES = "/api/system/kubernetes"
 _EXEC = """
@@ -69,15 +72,26 @@ async def connect_the_cluster(story: Story) -> None:
 
 
 async def the_registry_learns(story: Story) -> None:
-    """The cluster's kinds become components; connecting it again makes no duplicates."""
-    deployment = await until(
-        "Deployment of apps/v1 is a component, once",
-        lambda: _components(story, "Deployment"),
-        lambda found: [one["component"]["version"] for one in found] == ["apps/v1"],
+    """The cluster's kinds are components, beside those that ship; connecting it again makes no duplicates."""
+    ping = await story.rest.get(f"{_KUBERNETES}/ping", connection_id=story.connection_id)
+
+    shipped = read_contents(files("meshery_registry") / "content").packages
+
+    async def models() -> list[tuple[str, str]]:
+        listed = (await story.rest.get("/api/registry/models", pagesize="all"))["models"]
+        return [(one["name"], one["model"]["version"]) for one in listed]
+
+    expected = {(one.model.name, one.model.version) for one in shipped}
+    expected.add(("kubernetes", ping["server_version"]))
+    known = await until(
+        "what ships is there, and the cluster's version, each once",
+        models,
+        lambda found: expected <= {*found} and len(found) == len({*found}),
     )
-    assert deployment[0]["model"]["name"] == "kubernetes"
-    models = await story.rest.get("/api/registry/models", pagesize="all")
-    assert [one["name"] for one in models["models"]].count("kubernetes") == 1
+    deployments = await _components(story, "Deployment")
+    assert {one["component"]["version"] for one in deployments} == {"apps/v1"}
+    belongs = [(one["model"]["name"], one["model"]["model"]["version"]) for one in deployments]
+    assert sorted(belongs) == sorted(one for one in known if one[0] == "kubernetes"), "once in each version"
 
     async def settled() -> int:
         kinds = (await story.kube.discovery.refresh()).kinds
@@ -91,7 +105,7 @@ async def the_registry_learns(story: Story) -> None:
     connections = await story.rest.get("/api/integrations/connections")
     assert connections["total_count"] == 1, connections
     assert (await story.rest.get("/api/registry/components"))["total_count"] == before
-    assert len(await _components(story, "Deployment")) == 1
+    assert len(await _components(story, "Deployment")) == len(deployments)
 
 
 async def _components(story: Story, kind: str) -> list[dict[str, Any]]:

@@ -57,11 +57,16 @@ def claims_of(jwt: str, signer: Any) -> dict[str, Any]:
     return claims
 
 
+def _mistyped(seed: str) -> str:
+    """The seed with another letter in its middle; of the last one some bits mean nothing."""
+    return seed[:30] + ("B" if seed[30] == "A" else "A") + seed[31:]
+
+
 def test_keys_are_those_of_the_official_library() -> None:
     assert ISSUER.public == public(ACCOUNT)
     assert ISSUER.sign(b"x") == ACCOUNT.sign(b"x")
     nkeys.public_key(public(SERVER), nkeys.SERVER).verify(SERVER.sign(b"x"), b"x")
-    for seed in (USER.seed.decode(), public(ACCOUNT), "SA", "", "SAAA!!", ACCOUNT.seed.decode()[:-1] + "2"):
+    for seed in (USER.seed.decode(), public(ACCOUNT), "SA", "", "SAAA!!", _mistyped(ACCOUNT.seed.decode())):
         with pytest.raises(ValueError, match="no"):
             nkeys.signer_of(seed, nkeys.ACCOUNT)
 
