@@ -350,6 +350,16 @@ async def test_nats_tools_find_the_service(server: Bus, client: Bus) -> None:
     assert isinstance(stats["endpoints"][0]["data"], dict)
 
 
+async def test_once_announced_every_request_is_heard(server: Bus, client: Bus) -> None:
+    for number in range(30):
+        endpoint = Endpoint(f"meshery.rpc.designs.v1.echo_text_{number}", Ask, Answer, key=public("A test."))
+        await server.serve(endpoint, echo)
+        await server.announce()
+        # Without the bus' patience with subjects that nobody serves.
+        reply = await client._connection.client.request(endpoint.subject, b'{"text": "x"}', timeout=5)
+        assert json.loads(reply.data) == {"longText": "x"}
+
+
 async def test_waiting_for_nats_that_comes_later(nats: NATSForTests) -> None:
     await nats.server.kill()
 

@@ -116,7 +116,9 @@ class Connection:
     async def flush(self) -> None:
         """Wait until the server knows our subscriptions; a lost connection tells it of them when it is back."""
         with contextlib.suppress(NATSError, OSError):
-            await self._client.flush(timeout=2)
+            for _ in range(2):
+                # Twice: nats-py writes its PING before what it has buffered.
+                await self._client.flush(timeout=2)
 
     async def open(self) -> None:
         """Connect; tries for ever, saying so once in a while."""
