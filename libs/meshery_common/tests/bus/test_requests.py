@@ -21,7 +21,6 @@ from meshery_contracts.errors import (
     Internal,
     Invalid,
     NotFound,
-    TooLarge,
     Unauthenticated,
     Unavailable,
     Word,
@@ -229,19 +228,6 @@ async def test_nobody_there_is_unavailable_quickly(client: Bus) -> None:
         await client.request(OPEN, Ask(text="x"))
     assert caught.value.problem.code == "no_responder"
     assert time.monotonic() - started < 3
-
-
-async def test_too_large_a_request_or_answer_is_refused(server: Bus, client: Bus) -> None:
-    async def blow_up(_request: Ask, _caller: Caller) -> Answer:
-        return Answer(long_text="x" * (5 * 1024 * 1024))
-
-    await server.serve(OPEN, blow_up)
-    with pytest.raises(TooLarge) as caught:
-        await client.request(OPEN, Ask(text="x"))
-    assert caught.value.problem.code == "answer_too_large"
-    with pytest.raises(TooLarge) as caught:
-        await client.request(OPEN, Ask(text="x" * (5 * 1024 * 1024)))
-    assert caught.value.problem.code == "request_too_large"
 
 
 async def test_a_stop_answers_what_is_in_flight(nats: NATSForTests, client: Bus, people: People) -> None:

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from nats.aio.msg import Msg
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
+from meshery_common.bus.bodies import Bodies
 from meshery_common.bus.connection import Connection
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.settings import BusSettings
@@ -81,10 +83,13 @@ class EndpointStats:
 class Dispatcher:
     """Runs the handlers of one process."""
 
-    def __init__(self, *, service: str, settings: BusSettings, verifier: AssertionVerifier) -> None:
+    def __init__(
+        self, *, service: str, settings: BusSettings, verifier: AssertionVerifier, bodies: Bodies
+    ) -> None:
         self._service = service
         self._settings = settings
         self._verifier = verifier
+        self._bodies = bodies
         self._live: set[asyncio.Task[None]] = set()
         #: Of those, the ones that were let in.
         self._handling = 0
@@ -106,6 +111,7 @@ class Dispatcher:
 
         async def handle(message: Msg, received: float) -> None:
             headers: dict[str, str] | None = None
+            payload: bytes | None
             try:
                 payload = await self._traced(endpoint, handler, message, received)
             except ProblemError as error:
@@ -120,7 +126,7 @@ class Dispatcher:
             seconds.observe(elapsed)
             stats.requests += 1
             stats.processing_ns += int(elapsed * 1e9)
-            if message.reply:
+            if message.reply and payload is not None:
                 try:
                     await connection.publish(message.reply, payload, headers)
                 except Unavailable as error:
@@ -179,7 +185,7 @@ class Dispatcher:
         handler: Handler[RequestT, ReplyT],
         message: Msg,
         received: float,
-    ) -> bytes:
+    ) -> bytes | None:
         if not tracing():
             return await self._answer(endpoint, handler, message, received)
         name = f"{endpoint.service} {endpoint.verb}"
@@ -193,7 +199,8 @@ class Dispatcher:
         handler: Handler[RequestT, ReplyT],
         message: Msg,
         received: float,
-    ) -> bytes:
+    ) -> bytes | None:
+        """The answer; none when it was so large that it had to be fetched, and has been."""
         headers = message.headers or {}
         terms = CallTerms.read(headers.get(Header.CALL, ""))
         deadline = _deadline(terms, received, endpoint.timeout_seconds)
@@ -205,21 +212,23 @@ class Dispatcher:
                 remedy="Try again in a moment, or run more replicas.",
                 retry_after_seconds=0.2,
             )
+        until = asyncio.get_running_loop().time() + deadline - time.monotonic()
         self._handling += 1
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
+            async with asyncio.timeout_at(until):
                 caller = await self._caller(endpoint, headers)
-                request = _decoded(endpoint, message.data)
-                context = RequestContext(
-                    caller=caller,
-                    assertion=headers.get(Header.CALLER, ""),
-                    deadline=deadline,
-                    request_id=request_id,
-                    idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
-                    fingerprint=_fingerprint(endpoint, message.data) if endpoint.command else b"",
-                )
-                with serving(context):
-                    reply = await handler(request, caller)
+                async with self._body(endpoint, message) as body:
+                    request = _decoded(endpoint, body)
+                    context = RequestContext(
+                        caller=caller,
+                        assertion=headers.get(Header.CALLER, ""),
+                        deadline=deadline,
+                        request_id=request_id,
+                        idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
+                        fingerprint=await self._fingerprint(endpoint, body) if endpoint.command else b"",
+                    )
+                    with serving(context):
+                        reply = await handler(request, caller)
             payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
@@ -240,13 +249,47 @@ class Dispatcher:
             ) from error
         finally:
             self._handling -= 1
-        if len(payload) > self._settings.max_message_bytes:
+        if len(payload) <= self._settings.max_message_bytes:
+            return payload
+        await self._hand_over(endpoint, message, payload, terms.take, until)
+        return None
+
+    def _body(self, endpoint: Endpoint[RequestT, ReplyT], message: Msg) -> AbstractAsyncContextManager[bytes]:
+        """The body of a request. A large one is fetched once it is known who is asking, and that he may."""
+        if message.headers is None or Header.BODY not in message.headers:
+            return nullcontext(message.data)
+        settings = self._settings
+        most = settings.max_large_bytes if endpoint.large_requests else settings.max_message_bytes
+        return self._bodies.fetched(message.headers[Header.BODY], most)
+
+    async def _fingerprint(self, endpoint: Endpoint[RequestT, ReplyT], body: bytes) -> bytes:
+        if len(body) <= self._settings.max_message_bytes:
+            return _fingerprint(endpoint, body)
+        return await asyncio.to_thread(_fingerprint, endpoint, body)
+
+    async def _hand_over(
+        self, endpoint: Endpoint[RequestT, ReplyT], message: Msg, payload: bytes, take: int, until: float
+    ) -> None:
+        """Have a large answer fetched by the caller, as long as he waits."""
+        most = max(min(take, self._settings.max_large_bytes), self._settings.max_message_bytes)
+        if len(payload) > most:
             raise TooLarge(
-                f"The answer of {endpoint.verb} has {len(payload):,} bytes.",
+                f"The answer of {endpoint.verb} has {len(payload):,} bytes, {most:,} are given.",
                 code="answer_too_large",
+                cause=()
+                if take
+                else "The caller has not said in `Meshery-Call` that he takes large answers.",
                 remedy="Ask for fewer or smaller things: a smaller page, fewer fields.",
             )
-        return payload
+        if not message.reply:
+            return
+        try:
+            async with asyncio.timeout_at(until):
+                await self._bodies.hand_over(message.reply, payload)
+        except TimeoutError:
+            log.warning(
+                "a large answer was not fetched in time", endpoint=endpoint.subject, bytes=len(payload)
+            )
 
     async def _caller(self, endpoint: Endpoint[RequestT, ReplyT], headers: dict[str, str]) -> Caller:
         assertion = headers.get(Header.CALLER)

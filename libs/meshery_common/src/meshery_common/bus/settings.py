@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 
 class BusSettings(BaseModel):
@@ -22,4 +24,21 @@ class BusSettings(BaseModel):
     max_message_bytes: int = Field(
         default=4 * 1024 * 1024, ge=1024, description="Largest request or reply that is sent directly."
     )
+    max_large_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="Largest request or reply at all, in bytes: what is larger than one message is fetched in parts.",
+    )
+    large_bytes_at_once: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        description="Memory that such large requests and replies take at most, in bytes; more are refused as "
+        "unavailable.",
+    )
     connect_timeout_seconds: float = Field(default=2.0, gt=0, description="Wait for one connection attempt.")
+
+    @model_validator(mode="after")
+    def _the_largest_finds_room(self) -> Self:
+        if self.large_bytes_at_once < self.max_large_bytes:
+            raise ValueError("large_bytes_at_once must be at least max_large_bytes")
+        return self
