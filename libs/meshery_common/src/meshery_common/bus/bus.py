@@ -19,7 +19,7 @@ from nats.errors import TimeoutError as NATSTimeoutError
 from meshery_common.background import alongside
 from meshery_common.bus.bodies import Bodies
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
-from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, rpc_attributes
+from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, UnreadHandler, rpc_attributes
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
 from meshery_common.bus.settings import BusSettings
@@ -248,6 +248,17 @@ class Bus:
     async def serve(self, endpoint: Endpoint[RequestT, ReplyT], handler: Handler[RequestT, ReplyT]) -> None:
         """Answer an endpoint. Handlers of all endpoints run concurrently, up to `max_in_flight` of them."""
         callback = self._dispatcher.route(endpoint, handler, self._connection)
+        await self.subscribe(endpoint.subject, callback, queue=endpoint.service)
+
+    async def serve_unread(
+        self, endpoint: Endpoint[RequestT, ReplyT], handler: UnreadHandler[RequestT, ReplyT]
+    ) -> None:
+        """Answer an endpoint whose requests would stall the loop while they are read.
+
+        The handler gets the JSON as it came, has it read in a process beside, and raises `not_valid` of what does
+        not fit.
+        """
+        callback = self._dispatcher.route_unread(endpoint, handler, self._connection)
         await self.subscribe(endpoint.subject, callback, queue=endpoint.service)
 
     async def answer(self, subject: str, answer: BytesHandler, *, queue: str = "") -> None:

@@ -32,14 +32,13 @@ from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import (
     DeadlineExceeded,
-    FieldProblem,
     Internal,
-    Invalid,
     Problem,
     ProblemError,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    not_valid,
 )
 from meshery_contracts.messages import Message
 
@@ -47,6 +46,10 @@ RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
 #: A use case: typed request and verified caller in, typed reply out, written already or not.
 Handler = Callable[[RequestT, Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
+#: The same for what is read in a process beside: the request's JSON as it came.
+UnreadHandler = Callable[[Encoded[RequestT], Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
+#: What both become.
+_BodyHandler = Callable[[bytes, Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
 #: What answers a foreign request: raw bytes in and out, None for no answer.
 BytesHandler = Callable[[bytes], Awaitable[bytes | None]]
 
@@ -104,6 +107,31 @@ class Dispatcher:
         connection: Connection,
     ) -> Callable[[Msg], Awaitable[None]]:
         """The callback that serves one endpoint: it only starts a task, so that no message waits for another."""
+
+        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
+            return await handler(_decoded(endpoint, body), caller)
+
+        return self._route(endpoint, answer, connection)
+
+    def route_unread(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: UnreadHandler[RequestT, ReplyT],
+        connection: Connection,
+    ) -> Callable[[Msg], Awaitable[None]]:
+        """The same for a handler that has the request read elsewhere."""
+
+        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
+            return await handler(Encoded(body), caller)
+
+        return self._route(endpoint, answer, connection)
+
+    def _route(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
+        connection: Connection,
+    ) -> Callable[[Msg], Awaitable[None]]:
         stats = EndpointStats(endpoint)  # type: ignore[arg-type]  # stats read the names only
         self.stats.append(stats)
         seconds = SECONDS.labels(self._service, endpoint.verb)
@@ -182,7 +210,7 @@ class Dispatcher:
     async def _traced(
         self,
         endpoint: Endpoint[RequestT, ReplyT],
-        handler: Handler[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
         message: Msg,
         received: float,
     ) -> bytes | None:
@@ -196,7 +224,7 @@ class Dispatcher:
     async def _answer(
         self,
         endpoint: Endpoint[RequestT, ReplyT],
-        handler: Handler[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
         message: Msg,
         received: float,
     ) -> bytes | None:
@@ -212,13 +240,14 @@ class Dispatcher:
                 remedy="Try again in a moment, or run more replicas.",
                 retry_after_seconds=0.2,
             )
+        settings = self._settings
+        most = max(min(terms.take, settings.max_large_bytes), settings.max_message_bytes)
         until = asyncio.get_running_loop().time() + deadline - time.monotonic()
         self._handling += 1
         try:
             async with asyncio.timeout_at(until):
                 caller = await self._caller(endpoint, headers)
                 async with self._body(endpoint, message) as body:
-                    request = _decoded(endpoint, body)
                     context = RequestContext(
                         caller=caller,
                         assertion=headers.get(Header.CALLER, ""),
@@ -226,9 +255,10 @@ class Dispatcher:
                         request_id=request_id,
                         idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
                         fingerprint=await self._fingerprint(endpoint, body) if endpoint.command else b"",
+                        answer_bytes=most,
                     )
                     with serving(context):
-                        reply = await handler(request, caller)
+                        reply = await handler(body, caller)
             payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
@@ -249,9 +279,18 @@ class Dispatcher:
             ) from error
         finally:
             self._handling -= 1
-        if len(payload) <= self._settings.max_message_bytes:
+        if len(payload) <= settings.max_message_bytes:
             return payload
-        await self._hand_over(endpoint, message, payload, terms.take, until)
+        if len(payload) > most:
+            raise TooLarge(
+                f"The answer of {endpoint.verb} has {len(payload):,} bytes, {most:,} are given.",
+                code="answer_too_large",
+                cause=()
+                if terms.take
+                else "`Meshery-Call` does not say that the caller takes large answers.",
+                remedy="Ask for fewer or smaller things: a smaller page, fewer fields.",
+            )
+        await self._hand_over(endpoint, message, payload, until)
         return None
 
     def _body(self, endpoint: Endpoint[RequestT, ReplyT], message: Msg) -> AbstractAsyncContextManager[bytes]:
@@ -268,19 +307,9 @@ class Dispatcher:
         return await asyncio.to_thread(_fingerprint, endpoint, body)
 
     async def _hand_over(
-        self, endpoint: Endpoint[RequestT, ReplyT], message: Msg, payload: bytes, take: int, until: float
+        self, endpoint: Endpoint[RequestT, ReplyT], message: Msg, payload: bytes, until: float
     ) -> None:
         """Have a large answer fetched by the caller, as long as he waits."""
-        most = max(min(take, self._settings.max_large_bytes), self._settings.max_message_bytes)
-        if len(payload) > most:
-            raise TooLarge(
-                f"The answer of {endpoint.verb} has {len(payload):,} bytes, {most:,} are given.",
-                code="answer_too_large",
-                cause=()
-                if take
-                else "The caller has not said in `Meshery-Call` that he takes large answers.",
-                remedy="Ask for fewer or smaller things: a smaller page, fewer fields.",
-            )
         if not message.reply:
             return
         try:
@@ -325,21 +354,13 @@ def _decoded(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> RequestT:
     try:
         return endpoint.request.model_validate_json(payload or b"{}")
     except ValidationError as error:
-        fields = tuple(
-            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        named = ", ".join(field.path for field in fields[:3] if field.path)
-        raise Invalid(
-            f"The request of {endpoint.verb} is not valid" + (f" at {named}." if named else "."),
-            code="request_invalid",
-            fields=fields,
-            remedy="Send the fields that the endpoint's schema names, in its types.",
-        ) from None
+        raise not_valid(error, endpoint.verb) from None
 
 
 def _fingerprint(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> bytes:
-    return hashlib.blake2b(endpoint.subject.encode() + b"\0" + payload, digest_size=16).digest()
+    digest = hashlib.blake2b(endpoint.subject.encode() + b"\0", digest_size=16)
+    digest.update(payload)
+    return digest.digest()
 
 
 def _error_reply(problem: Problem) -> tuple[bytes, dict[str, str]]:

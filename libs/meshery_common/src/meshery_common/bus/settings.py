@@ -6,6 +6,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from meshery_common.context import MESSAGE_BYTES
+
 
 class BusSettings(BaseModel):
     """The connection to NATS and its limits."""
@@ -22,7 +24,7 @@ class BusSettings(BaseModel):
         default=256, ge=1, description="Requests handled at once; more are refused as unavailable."
     )
     max_message_bytes: int = Field(
-        default=4 * 1024 * 1024, ge=1024, description="Largest request or reply that is sent directly."
+        default=MESSAGE_BYTES, ge=1024, description="Largest request or reply that is sent directly."
     )
     max_large_bytes: int = Field(
         default=64 * 1024 * 1024,
