@@ -20,8 +20,11 @@ _SCHEMAS = "#/components/schemas/"
 _MESSAGES = "#/components/messages/"
 _HEADERS = {
     Header.CALLER: "Who asks: an assertion signed by identity.",
-    Header.CALL: "`timeout=<ms>;deadline=<ms since the epoch>;request=<id>`, each part optional: how long the "
-    "caller waits, when it stops waiting, and the id of the request in logs and errors.",
+    Header.CALL: "`timeout=<ms>;deadline=<ms since the epoch>;request=<id>;take=<bytes>`, each part optional: how "
+    "long the caller waits, when it stops waiting, the id of the request in logs and errors, and the largest reply "
+    "that it fetches in parts.",
+    Header.BODY: "`subject=<where>;size=<bytes>;part=<bytes>;sha256=<hexadecimal>`: the body is larger than a message "
+    "and fetched in parts. A reply has the same header.",
     Header.IDEMPOTENCY_KEY: "Of a command: a repeat with the same key gets the first answer.",
     Header.TRACEPARENT: "W3C trace context.",
 }
@@ -123,6 +126,7 @@ def _add_endpoint(
         },
         **_permission(endpoint),
         "x-command": endpoint.command,
+        "x-large-requests": endpoint.large_requests,
         "x-errors": [{"word": str(word), "status": STATUS[word]} for word in errors],
         "x-timeout-seconds": endpoint.timeout_seconds,
     }

@@ -35,18 +35,22 @@ class Setting:
 def subjects_table(contract: Contract) -> str:
     """Endpoints and topics of one service as Markdown."""
     rows = [
-        (f"`{one.subject}`", _permission(one), "yes" if one.command else "", one.summary)
+        (f"`{one.subject}`", _permission(one), _yes(one.command), _yes(one.large_requests), one.summary)
         for one in contract.endpoints
     ]
     parts = []
     if rows:
-        parts.append(table(("Subject", "Permission key", "Command", "Summary"), rows))
+        parts.append(table(("Subject", "Permission key", "Command", "Large requests", "Summary"), rows))
     if contract.topics:
         facts = [
             (f"`{one.subject}`", one.stream if one.durable else "", one.summary) for one in contract.topics
         ]
         parts.append(table(("Announces", "Stream", "Summary"), facts))
     return "\n".join(parts) or "None.\n"
+
+
+def _yes(it: bool) -> str:
+    return "yes" if it else ""
 
 
 def settings_table(member: Member) -> str:

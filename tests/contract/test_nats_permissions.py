@@ -61,11 +61,15 @@ class Peer:
         before = len(self.refused)
         with suppress(TimeoutError, nats.errors.Error):
             await action
+        with suppress(TimeoutError, nats.errors.Error):
+            await self.flush()
+        return len(self.refused) > before
+
+    async def flush(self) -> None:
+        """Wait until the server has seen all that was sent."""
         for _ in range(2):
             # Twice: the client writes a PING before what it has buffered.
-            with suppress(TimeoutError, nats.errors.Error):
-                await self.nats.flush(timeout=5)
-        return len(self.refused) > before
+            await self.nats.flush(timeout=5)
 
 
 def _seed(kind: int) -> bytes:
@@ -152,6 +156,8 @@ def _must_deny() -> list[tuple[str, str]]:
                 (name, f"meshery.live.{other}.v1.org.x.id"),
             ]
             denied += [(name, f"$O.files_{other}.C.x"), (name, f"$JS.API.STREAM.DELETE.EVT_{other.upper()}")]
+            if other not in wiring.calls and name not in WIRING[other].calls:
+                denied.append((name, f"meshery.body.{other}.process.word"))
             denied += [(name, f"$JS.API.CONSUMER.DELETE.EVT_{other.upper()}.events")] * (name != "events")
             if other not in wiring.calls:
                 denied.append((name, f"meshery.rpc.{other}.v1.get_thing"))
@@ -175,6 +181,8 @@ async def test_nobody_listens_to_what_is_meant_for_others(server: NATSServer, ke
             subjects = [">", "meshery.>", "_INBOX.>", "$JS.>", "$SYS.>"]
             subjects += [f"{inbox_prefix(other)}.>" for other in WIRING if other != name]
             subjects += [f"meshery.rpc.{other}.>" for other in services() if other != name]
+            subjects += ["meshery.body.>", "meshery.body.*.*.*", "meshery.body.guest.>"]
+            subjects += [f"meshery.body.{other}.*.*" for other in services() if other != name]
             for subject in subjects:
                 refused = await peer.refuses(peer.nats.subscribe(subject))
                 assert refused, f"{name} could subscribe {subject}"
@@ -194,7 +202,7 @@ async def test_request_and_answer_over_private_inboxes(server: NATSServer, keys:
 
     async with as_service(server, keys, "designs") as designs, as_service(server, keys, "gateway") as gateway:
         await designs.nats.subscribe("meshery.rpc.designs.v1.get_design", queue="designs", cb=answer)
-        await designs.nats.flush()
+        await designs.flush()
         for _ in range(3):
             reply = await gateway.nats.request("meshery.rpc.designs.v1.get_design", b"", timeout=5)
             assert reply.data == b"here"
@@ -243,24 +251,41 @@ async def test_the_gateway_follows_facts_without_a_durable(server: NATSServer, k
         assert not gateway.refused
 
 
-async def test_large_bodies_by_the_senders_bucket(server: NATSServer, keys: Keys) -> None:
-    body = os.urandom(3_000_000)
+async def test_large_bodies_are_given_part_by_part_to_who_knows_the_word(
+    server: NATSServer, keys: Keys
+) -> None:
+    async def give(message: Msg) -> None:
+        await message.respond(b"part " + message.data)
+
     async with (
         as_service(server, keys, "gateway") as gateway,
         as_service(server, keys, "designs") as designs,
-        as_service(server, keys, "identity") as identity,
         as_service(server, keys, "events") as events,
+        as_service(server, keys, "meshsync") as meshsync,
+        as_service(server, keys, "inventory") as inventory,
     ):
-        store = await gateway.nats.jetstream().create_object_store("files_gateway")
-        await store.put("body", body)
-        for reader in (designs, identity):
-            theirs = await reader.nats.jetstream().object_store("files_gateway")
-            assert (await theirs.get("body")).data == body
-            assert not reader.refused
-        await store.delete("body")
-        assert not gateway.refused
-        # Registry and events never talk to each other.
-        assert await events.refuses(events.nats.jetstream(timeout=0.3).object_store("files_registry"))
+        for holder, name, asker in (
+            (gateway, "gateway", designs),  # a request's body
+            (designs, "designs", gateway),  # a reply's
+            (meshsync, "meshsync", inventory),
+            (inventory, "inventory", meshsync),
+        ):
+            subject = f"meshery.body.{name}.process.word"
+            await holder.nats.subscribe(f"meshery.body.{name}.process.*", cb=give)
+            await holder.flush()
+            for part in (b"0", b"1"):
+                assert (await asker.nats.request(subject, part, timeout=5)).data == b"part " + part
+            assert not holder.refused
+            assert not asker.refused
+        # These two never talk to each other.
+        assert await events.refuses(events.nats.publish("meshery.body.designs.process.word", b"0"))
+        assert await designs.refuses(designs.nats.publish("meshery.body.events.process.word", b"0"))
+
+
+def test_nothing_large_is_stored_where_others_could_list_it() -> None:
+    for name in WIRING:
+        rules = permissions_of(name)
+        assert not [one for one in (*rules.publish, *rules.subscribe) if "OBJ_" in one or "$O." in one]
 
 
 async def test_nobody_connects_without_a_key(server: NATSServer) -> None:
@@ -289,18 +314,30 @@ async def test_an_integrator_is_admitted_by_the_callout(server: NATSServer, keys
     ):
         await identity.nats.subscribe("$SYS.REQ.USER.AUTH", cb=authorise)
         await designs.nats.subscribe("meshery.rpc.designs.v1.get_design", queue="designs", cb=answer)
-        await identity.nats.flush()
-        await designs.nats.flush()
+        await identity.flush()
+        await designs.flush()
         assert await turned_away(server, token="bad")
         async with connected(server, "somebody", token="good token") as integrator:
             reply = await integrator.nats.request("meshery.rpc.designs.v1.get_design", b"", timeout=5)
             assert reply.data == b"here"
+            await integrator.nats.subscribe("meshery.body.guest.somebody.>", cb=answer)
+            await designs.nats.subscribe("meshery.body.designs.process.*", cb=answer)
+            await integrator.flush()
+            await designs.flush()
+            for asker, holder in ((designs, "guest.somebody"), (integrator, "designs.process")):
+                part = await asker.nats.request(f"meshery.body.{holder}.word", b"0", timeout=5)
+                assert part.data == b"here"
+            assert not integrator.refused
+            assert not designs.refused
             assert not await integrator.refuses(integrator.nats.subscribe("meshery.evt.designs.v1.org1.>"))
             for subject in (
                 "meshery.svc.designs.v1.x",
                 "meshery.evt.designs.v1.org1.x.1",
                 "$SRV.PING",
                 "$JS.API.INFO",
+                "meshery.body.guest.other.word",
+                "meshery.body.designs.word",
+                "_INBOX_designs.x.y",
             ):
                 assert await integrator.refuses(integrator.nats.publish(subject, b"")), subject
             for subject in (
@@ -308,6 +345,9 @@ async def test_an_integrator_is_admitted_by_the_callout(server: NATSServer, keys
                 "meshery.evt.>",
                 "_INBOX_gateway.>",
                 "meshery.rpc.>",
+                "meshery.body.guest.>",
+                "meshery.body.guest.other.>",
+                "meshery.body.designs.*.*",
             ):
                 assert await integrator.refuses(integrator.nats.subscribe(subject)), subject
         assert not identity.refused

@@ -1,4 +1,4 @@
-"""The request that is being served: who asks, until when, under which idempotency key.
+"""The request that is being served: who asks, until when, under which idempotency key, how much he takes.
 
 Set by the bus for the time of one handler and read by whatever sends on or writes. The only ambient state of
 the runtime; a worker sets its own (`serving`). What must not be in here: anything a service decides by.
@@ -9,8 +9,12 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
+from typing import Final
 
 from meshery_contracts.caller import Caller
+
+#: What one message carries unless settings say otherwise.
+MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,8 @@ class RequestContext:
     idempotency_key: str = ""
     #: Subject and payload hash, to tell a repeat from another use of the same key.
     fingerprint: bytes = b""
+    #: The largest answer that the caller can be given, in bytes.
+    answer_bytes: int = MESSAGE_BYTES
 
     @property
     def remaining_seconds(self) -> float:
@@ -40,6 +46,12 @@ _current: ContextVar[RequestContext | None] = ContextVar("request_context", defa
 def current_request() -> RequestContext | None:
     """The request being served, or None outside of one."""
     return _current.get()
+
+
+def answer_bytes() -> int:
+    """How many bytes the answer to the request being served may have; for what gives as much as fits."""
+    context = _current.get()
+    return MESSAGE_BYTES if context is None else context.answer_bytes
 
 
 class serving:

@@ -15,7 +15,7 @@ from meshery_contracts.catalogue import contract_for
 from meshery_contracts.endpoints import ServicesOnly
 from meshery_contracts.wiring import WIRING, Stream, Wiring, services
 
-#: The server counts headers and payload together; replies up to 4 MiB go direct, larger ones by object store.
+#: The server counts headers and payload together; what is over 4 MiB is fetched in parts (docs/adr/0011).
 MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 #: The account of all services; integrators who come through the auth callout are placed here too.
 ACCOUNT = "APP"
@@ -87,9 +87,17 @@ def facts_stream(name: str) -> Stream:
     return Stream(f"EVT_{token(name).upper()}", (f"meshery.evt.{token(name)}.>",))
 
 
-def bucket_name(name: str) -> str:
-    """The object store bucket that a service writes what is too large for a message; its peers read it."""
-    return f"files_{token(name)}"
+def bodies(name: str) -> str:
+    """Where a service gives out, part by part, what is too large for a message; its peers ask there.
+
+    Two more parts follow: the process, and a word that only they know for whom the body is.
+    """
+    return f"meshery.body.{token(name)}"
+
+
+def guest_bodies(inbox: str) -> str:
+    """The same of an integrator, who is known by his inbox."""
+    return f"meshery.body.guest.{inbox.removeprefix('_INBOX_')}"
 
 
 def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissions:
@@ -106,9 +114,11 @@ def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissi
     if mine.serves:
         # Subject and queue group in one rule: a listener in another group would steal or copy requests.
         subscribe |= {f"meshery.rpc.{own}.> {own}", f"meshery.svc.{own}.> {own}", "$SRV.>"}
-        publish |= _bucket_write(bucket_name(name))
-        for peer in _peers(name, wiring):
-            publish |= _bucket_read(bucket_name(peer))
+        publish.add("meshery.body.guest.>")
+    peers = _peers(name, wiring)
+    if peers:
+        subscribe.add(f"{bodies(name)}.*.*")
+        publish |= {f"{bodies(peer)}.*.*" for peer in peers}
     if mine.announces:
         publish |= {f"meshery.evt.{own}.>", f"meshery.live.{own}.>"}
         publish |= _stream_owner(facts_stream(name).name)
@@ -122,18 +132,26 @@ def permissions_of(name: str, wiring: Mapping[str, Wiring] = WIRING) -> Permissi
         subscribe |= {f"meshery.evt.{token(source)}.>", f"meshery.live.{token(source)}.>"}
     if any(subject.startswith("$JS.API.") for subject in publish):
         publish |= {"$JS.API.INFO", "$JS.API.STREAM.NAMES"}
-    # Whoever subscribes an auth request or a foreign request answers it, even when it serves no contract.
-    return Permissions(tuple(sorted(publish)), tuple(sorted(subscribe)), responds=mine.serves)
+    # Whoever only asks still answers where parts of a large request are asked for.
+    return Permissions(
+        tuple(sorted(publish)), tuple(sorted(subscribe)), responds=mine.serves or bool(mine.calls)
+    )
 
 
 def integrator_permissions(inbox: str, organization_ids: tuple[str, ...] = ()) -> Permissions:
-    """The template for somebody outside: any public request, answers to his own inbox.
+    """The template for somebody outside: any public request, answers to his own inbox, large bodies both ways.
 
     `organization_ids` are those whose every event he may see, which only a service account with rights over
     the whole organisation has.
     """
     events = {f"meshery.{kind}.*.*.{one}.>" for one in organization_ids for kind in ("evt", "live")}
-    return Permissions(("meshery.rpc.*.v1.>",), tuple(sorted({f"{inbox}.>", *events})))
+    asks = {f"{bodies(one)}.*.*" for one in services()}
+    return Permissions(
+        tuple(sorted({"meshery.rpc.*.v1.>", *asks})),
+        tuple(sorted({f"{inbox}.>", f"{guest_bodies(inbox)}.>", *events})),
+        # Parts of his own large requests, where they are asked for.
+        responds=True,
+    )
 
 
 def server_config(
@@ -197,7 +215,7 @@ def _service_endpoints(callee: str, *, caller: str) -> set[str]:
 
 def _peers(name: str, wiring: Mapping[str, Wiring]) -> set[str]:
     """Services whose large requests or replies this one must be able to fetch: its callees and callers."""
-    callers = {other for other in services(wiring) if name in wiring[other].calls}
+    callers = {other for other, one in wiring.items() if name in one.calls}
     return {*wiring[name].calls, *callers} - {name}
 
 
@@ -226,24 +244,4 @@ def _ephemeral(stream: str) -> set[str]:
         f"$JS.API.CONSUMER.CREATE.{stream}",
         f"$JS.API.CONSUMER.INFO.{stream}.>",
         f"$JS.FC.{stream}.>",
-    }
-
-
-def _bucket_write(bucket: str) -> set[str]:
-    # PURGE: deleting an object purges its chunks. The bucket is the service's own.
-    stream = f"OBJ_{bucket}"
-    return _bucket_read(bucket) | {
-        f"$JS.API.STREAM.CREATE.{stream}",
-        f"$JS.API.STREAM.UPDATE.{stream}",
-        f"$JS.API.STREAM.PURGE.{stream}",
-        f"$O.{bucket}.>",
-    }
-
-
-def _bucket_read(bucket: str) -> set[str]:
-    stream = f"OBJ_{bucket}"
-    return _ephemeral(stream) | {
-        f"$JS.API.STREAM.MSG.GET.{stream}",
-        f"$JS.API.DIRECT.GET.{stream}",
-        f"$JS.API.DIRECT.GET.{stream}.>",
     }

@@ -72,6 +72,7 @@ class Endpoint(Generic[RequestT, ReplyT]):
 
     `command=True` says that it changes something: the bus sends an idempotency key with it, and a repeat of the
     same key gets the first answer. `timeout_seconds` is what a client waits when it does not say.
+    `large_requests=True` takes requests that are larger than one message; a reply of any endpoint may be.
     """
 
     subject: str
@@ -81,6 +82,7 @@ class Endpoint(Generic[RequestT, ReplyT]):
     errors: frozenset[Word] = frozenset()
     command: bool = False
     timeout_seconds: float = 5.0
+    large_requests: bool = False
     summary: str = ""
 
     def __post_init__(self) -> None:

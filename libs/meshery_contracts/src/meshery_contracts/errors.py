@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class Word(StrEnum):
@@ -186,3 +186,18 @@ def error_from(problem: Problem) -> ProblemError:
     error = kind(problem.title)
     error.problem = problem
     return error
+
+
+def not_valid(error: ValidationError, name: str) -> Invalid:
+    """The problem with a request of this name that does not fit its model: where, and what was expected."""
+    fields = tuple(
+        FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
+        for one in error.errors(include_url=False, include_context=False, include_input=False)
+    )
+    named = ", ".join(field.path for field in fields[:3] if field.path)
+    return Invalid(
+        f"The request of {name} is not valid" + (f" at {named}." if named else "."),
+        code="request_invalid",
+        fields=fields,
+        remedy="Send the fields that the endpoint's schema names, in its types.",
+    )

@@ -84,8 +84,8 @@ class EvaluationTrace(Message):
 class EvaluationResponse(PublicMessage):
     """What Meshery's clients read. An action is `op` and `value`; `design` is the design after all actions.
 
-    Where the answer would be larger than a message, the trace has no entities and an action's `value.item` has only
-    its `id`: the entity is in `design`.
+    Where the answer would be larger than 60 MB, the trace has no entities and an action's `value.item` has only its
+    `id`: the entity is in `design`.
     """
 
     schema_version: str = RESPONSE_VERSION
@@ -102,6 +102,7 @@ EVALUATE = Endpoint(
     EvaluationResponse,
     key=Key.EVALUATE_RELATIONSHIPS,
     timeout_seconds=30.0,
+    large_requests=True,
     summary="What of a design belongs together.",
 )
 EVALUATE_CHANGE = Endpoint(
@@ -111,5 +112,6 @@ EVALUATE_CHANGE = Endpoint(
     key=Key.EVALUATE_RELATIONSHIPS,
     errors=frozenset({Word.CONFLICT}),
     timeout_seconds=30.0,
+    large_requests=True,
     summary="What a change of an evaluated design leads to.",
 )

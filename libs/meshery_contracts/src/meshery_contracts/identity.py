@@ -341,6 +341,9 @@ class NewToken(Token):
     nats_inbox_prefix: str = Field(
         default="", description="The only inbox prefix that the NATS user may use."
     )
+    nats_body_prefix: str = Field(
+        default="", description="Below this subject the NATS user may give out parts of large requests."
+    )
 
 
 class TokenId(Message):

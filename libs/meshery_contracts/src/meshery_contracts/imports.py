@@ -19,8 +19,10 @@ from meshery_contracts.keys import Key
 from meshery_contracts.messages import Fact, Message, PublicMessage
 from meshery_contracts.paging import PageReply, PageRequest
 
-#: A message holds no more, whatever is in it.
-MAX_CONTENT_CHARACTERS = 4 * 1024 * 1024
+#: The largest file that is uploaded, in bytes.
+MAX_FILE_BYTES = 50_000_000
+#: The same in base64, which with what is around it is the largest request there is.
+MAX_CONTENT_CHARACTERS = -(-MAX_FILE_BYTES // 3) * 4
 MAX_URL_CHARACTERS = 2048
 
 
@@ -32,7 +34,7 @@ class UploadedFile(Message):
         default="", description="Base64; or send the next field."
     )
     content_gzip: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] = Field(
-        default="", description="The same file, gzip and base64: some are larger than a message."
+        default="", description="The same file, gzip and base64: some are large."
     )
 
 
@@ -265,7 +267,8 @@ IMPORT_DEFINITIONS = Endpoint(
     Import,
     key=Key.IMPORT_MODELS,
     command=True,
-    timeout_seconds=15.0,
+    timeout_seconds=30.0,
+    large_requests=True,
     summary="Bring models in from a file, an address, a chart, Artifact Hub or sheets.",
 )
 GET_IMPORT = Endpoint(

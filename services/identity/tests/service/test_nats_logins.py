@@ -14,6 +14,8 @@ from pydantic import SecretStr
 
 from meshery_common.bus import Bus, BusSettings, Header
 from meshery_contracts import identity
+from meshery_contracts.caller import Caller
+from meshery_contracts.endpoints import Endpoint, public
 from meshery_contracts.identity import Assertion, CreateToken, NewToken, TokenId, User
 from meshery_testkit.nats import NATSForTests
 
@@ -118,6 +120,7 @@ async def test_nothing_but_public_requests_can_be_sent(nats: NATSForTests, token
             "$JS.API.INFO",
             "$JS.API.STREAM.DELETE.EVT_IDENTITY",
             "_INBOX_gateway.stolen",
+            "meshery.body.guest.other.word",
             "anything",
         ):
             assert await integrator.refuses(integrator.nats.publish(subject, b"{}")), subject
@@ -132,6 +135,9 @@ async def test_only_the_own_inbox_can_be_heard(
         assert not await integrator.refuses(integrator.nats.subscribe(mine))
         for subject in (
             f"{other.nats_inbox_prefix}.>",
+            f"{other.nats_body_prefix}.>",
+            "meshery.body.>",
+            "meshery.body.designs.*.*",
             "_INBOX.>",
             "_INBOX_gateway.>",
             ">",
@@ -176,6 +182,28 @@ async def test_our_own_bus_works_as_integrator(nats: NATSForTests, token: NewTok
         )
         user = await bus.request(identity.GET_USER, identity.GetUser(), assertion=assertion.assertion)
         assert user.id == local.user_id
+
+
+async def test_large_requests_and_replies_of_an_integrator(nats: NATSForTests, token: NewToken) -> None:
+    settings = BusSettings(url=nats.server.url, user=str(token.id), password=SecretStr(token.token))
+    endpoint = Endpoint(
+        "meshery.rpc.designs.v1.echo_text", NewToken, NewToken, key=public("A test."), large_requests=True
+    )
+
+    async def echo(request: NewToken, _caller: Caller) -> NewToken:
+        return request
+
+    large = token.model_copy(update={"purpose": "x" * 9_000_000})
+    async with (
+        Bus.connect(nats.bus_settings("designs"), service="designs") as designs,
+        Bus.connect(settings, service="integration") as bus,
+        # The same person a second time: nobody answers for the other.
+        Bus.connect(settings, service="integration") as again,
+    ):
+        await designs.serve(endpoint, echo)
+        await designs.announce()
+        for one in (bus, again):
+            assert await one.request(endpoint, large) == large
 
 
 async def test_integrators_get_in_again_after_a_restart_of_nats(nats: NATSForTests, token: NewToken) -> None:

@@ -77,6 +77,7 @@ async def test_a_token_opens_from_anywhere_and_exchanges(
     assert token.token.startswith("mpy_local_")
     assert token.expires_at - token.created_at == timedelta(days=7)
     assert (token.nats_user, token.nats_inbox_prefix) == (str(token.id), f"_INBOX_{token.id}")
+    assert token.nats_body_prefix == f"meshery.body.guest.{token.id}"
     assert token.nats_url == settings.nats_public_url
     for answer in (
         await authenticate(gateway, token.token),

@@ -77,11 +77,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
     ):
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
-        definitions = DefinitionsService(
-            db,
-            max_message_bytes=settings.bus.max_message_bytes,
-            kept_bytes=settings.kept_answers_bytes,
-        )
+        definitions = DefinitionsService(db, kept_bytes=settings.kept_answers_bytes)
         registrar = PackageRegistrar()
         registrations = RegistrationsService(
             db,
@@ -93,8 +89,8 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         policies = PoliciesService(db, Evaluator(judging, opa, seconds=settings.policy_seconds))
 
         sources = sources_of(settings.fetch, fetcher, reading)
-        imports = ImportsService(db, sources, max_source_bytes=settings.fetch.max_bytes)
-        exports = ExportsService(db, reading, max_message_bytes=settings.bus.max_message_bytes)
+        imports = ImportsService(db, sources, beside, max_source_bytes=settings.fetch.max_bytes)
+        exports = ExportsService(db, reading)
         runs = ImportRuns(
             db,
             sources,
@@ -142,7 +138,6 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
                 EvaluationLimits(
                     max_sessions=settings.evaluations_kept,
                     max_session_bytes=settings.evaluations_kept_bytes,
-                    max_message_bytes=settings.bus.max_message_bytes,
                 ),
             ),
             imports=imports,

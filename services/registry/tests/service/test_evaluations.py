@@ -180,3 +180,21 @@ async def test_what_cannot_be_read_is_told_with_its_place(client: Any) -> None:
     ]
     with pytest.raises(TooLarge):
         await evaluate(client, {"components": [component(n, "X", "", {}) for n in range(5001)]})
+
+
+async def test_answers_that_are_larger_than_a_message(client: Any, shipped: None) -> None:
+    inside = {"metadata": {"namespace": "shop"}}
+    design = {
+        "components": [
+            component(1, "Namespace", "shop", {"metadata": {"name": "shop"}}),
+            *(component(number, "ConfigMap", f"settings-{number}", inside) for number in range(2, 4800)),
+        ]
+    }
+    answer = await evaluate(client, design)
+    assert len(answer.model_dump_json()) > 12 * 1024 * 1024
+    added = answer.trace.relationships_added
+    assert len(added) == len(answer.design["relationships"]) == 4798
+    assert answer.trace.warnings == []
+    # The design as it came out is a large request, too.
+    again = await evaluate(client, answer.design)
+    assert (again.actions, len(again.design["relationships"])) == ([], 4798)

@@ -7,17 +7,22 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from meshery_common.bus import Bus
+from meshery_common.context import MESSAGE_BYTES
 from meshery_contracts import imports, registry
 from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from meshery_contracts.imports import (
+    MAX_FILE_BYTES,
     ExportModel,
     Import,
     ImportDefinitions,
@@ -382,7 +387,26 @@ async def test_exports_that_are_not(client: Any) -> None:
         await client.ask(imports.EXPORT_MODEL, ExportModel())
 
 
-async def test_a_model_that_is_larger_than_a_message_is_not_exported(client: Any, facts: Facts) -> None:
+async def test_a_file_of_fifty_megabytes_is_imported(client: Any, facts: Facts) -> None:
+    # Nothing of it can be packed; what is no definition is passed over.
+    pictures = {f"shop/{number}.png": os.urandom(9_900_000) for number in range(5)}
+    body = tarred({"shop/crds.yaml": bundle(a_crd("Shelf")), **pictures}, packed=False)
+    assert 49_000_000 < len(body) < MAX_FILE_BYTES
+    request, key = upload("shop.tar", body), uuid4().hex
+    assertion = client.people.assertion(client.caller)
+    once, again = [
+        await client.gateway.request(
+            imports.IMPORT_DEFINITIONS, request, assertion=assertion, idempotency_key=key
+        )
+        for _ in range(2)
+    ]
+    assert once.id == again.id
+    await facts.wait_for(imports.IMPORT_FINISHED, lambda fact: fact.import_id == once.id)
+    imported = await client.ask(imports.GET_IMPORT, ImportId(import_id=once.id))
+    assert (imported.status, imported.components.added) == (ImportStatus.SUCCEEDED, 1)
+
+
+async def test_a_model_that_is_larger_than_a_message(client: Any, facts: Facts, nats: NATSForTests) -> None:
     def incompressible(number: int) -> dict[str, Any]:
         text = "".join(hashlib.sha512(f"{number} {n}".encode()).hexdigest() for n in range(800))
         return {"type": "string", "description": text}
@@ -394,6 +418,14 @@ async def test_a_model_that_is_larger_than_a_message_is_not_exported(client: Any
     naming = ModelNaming(name="large", version="1.0.0")
     for part in parts:
         await done(client, facts, upload("crds.yaml", part, model=naming))
-    with pytest.raises(TooLarge) as caught:
-        await client.ask(imports.EXPORT_MODEL, ExportModel(name="large"))
+    export = ExportModel(name="large")
+    exported = await client.ask(imports.EXPORT_MODEL, export)
+    assert len(exported.content) > MESSAGE_BYTES
+    # Who takes no more than a message is told so.
+    settings = nats.bus_settings("gateway", max_large_bytes=MESSAGE_BYTES)
+    async with Bus.connect(settings, service="gateway") as modest:
+        with pytest.raises(TooLarge) as caught:
+            await modest.request(
+                imports.EXPORT_MODEL, export, assertion=client.people.assertion(client.caller)
+            )
     assert caught.value.problem.code == "export_too_large"

@@ -17,8 +17,9 @@ from nats.errors import NoRespondersError
 from nats.errors import TimeoutError as NATSTimeoutError
 
 from meshery_common.background import alongside
+from meshery_common.bus.bodies import Bodies
 from meshery_common.bus.connection import Connection, MessageCallback, unreachable
-from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, rpc_attributes
+from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, UnreadHandler, rpc_attributes
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
 from meshery_common.bus.settings import BusSettings
@@ -58,8 +59,11 @@ class Bus:
         self.service = service
         self._connection = Connection(settings, service)
         self._sequences: dict[str, int] = {}
+        self._bodies = Bodies(self._connection, settings, service)
         verifier = AssertionVerifier(keys or self._identity_keys)
-        self._dispatcher = Dispatcher(service=service, settings=settings, verifier=verifier)
+        self._dispatcher = Dispatcher(
+            service=service, settings=settings, verifier=verifier, bodies=self._bodies
+        )
         self._protocol = ServiceProtocol(service, version, self._dispatcher)
         self.streams = Streams(self._connection, service)
 
@@ -82,7 +86,7 @@ class Bus:
         with working_for(service):
             # Whatever arrives is handled by tasks of the client, which are started here.
             await bus._connection.open()
-        async with alongside(bus._connection.keep(), service=service):
+        async with alongside(bus._connection.keep(), service=service), bus._bodies.open():
             try:
                 yield bus
             finally:
@@ -140,27 +144,42 @@ class Bus:
             timeout_ms=int(seconds * 1000),
             deadline_ms=int((time.time() + seconds) * 1000),
             request_id=request_id or new_request_id(),
+            take=self._settings.max_large_bytes,
         )
         headers = {Header.CALL: terms.write()}
         if assertion:
             headers[Header.CALLER] = assertion
         if endpoint.command:
             headers[Header.IDEMPOTENCY_KEY] = idempotency_key or secrets.token_hex(16)
-        if len(payload) > self._settings.max_message_bytes:
-            raise TooLarge(
-                f"The request to {endpoint.subject} has {len(payload):,} bytes.",
-                code="request_too_large",
-                remedy=f"Keep it under {self._settings.max_message_bytes:,} bytes or send it in parts.",
-            )
+        self._check_size(endpoint, payload)
         if not tracing():
-            return await self._ask(endpoint.subject, payload, seconds, headers)
+            return await self._sent(endpoint.subject, payload, seconds, headers)
         with span(
             self.service, f"{endpoint.service} {endpoint.verb}", SpanKind.CLIENT, rpc_attributes(endpoint)
         ):
             carry(headers)
-            return await self._ask(endpoint.subject, payload, seconds, headers)
+            return await self._sent(endpoint.subject, payload, seconds, headers)
+
+    def _check_size(self, endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> None:
+        settings = self._settings
+        most = settings.max_large_bytes if endpoint.large_requests else settings.max_message_bytes
+        if len(payload) > most:
+            raise TooLarge(
+                f"The request to {endpoint.subject} has {len(payload):,} bytes.",
+                code="request_too_large",
+                remedy=f"Keep it under {most:,} bytes or send it in parts.",
+            )
+
+    async def _sent(self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]) -> bytes:
+        if len(payload) <= self._settings.max_message_bytes:
+            return await self._ask(subject, payload, seconds, headers)
+        until = time.monotonic() + seconds
+        async with self._bodies.held(payload) as held:
+            headers[Header.BODY] = held.reference
+            return await self._ask(subject, b"", until - time.monotonic(), headers)
 
     async def _ask(self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]) -> bytes:
+        until = asyncio.get_running_loop().time() + seconds
         for pause in (*NO_RESPONDER_PAUSES_SECONDS, None):
             client = self._connection.client
             try:
@@ -178,17 +197,26 @@ class Bus:
                 seconds -= pause
                 continue
             except NATSTimeoutError:
-                raise DeadlineExceeded(
-                    f"{subject} did not answer in time.",
-                    code="no_reply_in_time",
-                    remedy="Look whether it was done before you try again; the same idempotency key is safe.",
-                ) from None
+                raise _no_reply_in_time(subject) from None
             except NATSError as error:
                 raise unreachable() from error
-            if reply.headers and Header.SERVICE_ERROR_CODE in reply.headers:
-                raise error_from(_problem_of(reply.data))
+            if reply.headers:
+                if Header.SERVICE_ERROR_CODE in reply.headers:
+                    raise error_from(_problem_of(reply.data))
+                if Header.BODY in reply.headers:
+                    return await self._fetched(reply.headers[Header.BODY], subject, until)
             return reply.data
         raise AssertionError("unreachable: the last pause is None")
+
+    async def _fetched(self, reference: str, subject: str, until: float) -> bytes:
+        try:
+            async with (
+                asyncio.timeout_at(until),
+                self._bodies.fetched(reference, self._settings.max_large_bytes) as body,
+            ):
+                return body
+        except TimeoutError:
+            raise _no_reply_in_time(subject) from None
 
     async def _await_reply(
         self, client: Client, subject: str, payload: bytes, seconds: float, headers: dict[str, str]
@@ -220,6 +248,17 @@ class Bus:
     async def serve(self, endpoint: Endpoint[RequestT, ReplyT], handler: Handler[RequestT, ReplyT]) -> None:
         """Answer an endpoint. Handlers of all endpoints run concurrently, up to `max_in_flight` of them."""
         callback = self._dispatcher.route(endpoint, handler, self._connection)
+        await self.subscribe(endpoint.subject, callback, queue=endpoint.service)
+
+    async def serve_unread(
+        self, endpoint: Endpoint[RequestT, ReplyT], handler: UnreadHandler[RequestT, ReplyT]
+    ) -> None:
+        """Answer an endpoint whose requests would stall the loop while they are read.
+
+        The handler gets the JSON as it came, has it read in a process beside, and raises `not_valid` of what does
+        not fit.
+        """
+        callback = self._dispatcher.route_unread(endpoint, handler, self._connection)
         await self.subscribe(endpoint.subject, callback, queue=endpoint.service)
 
     async def answer(self, subject: str, answer: BytesHandler, *, queue: str = "") -> None:
@@ -285,6 +324,14 @@ class Bus:
 
         reply = await self.request(identity.LIST_SIGNING_KEYS, identity.ListSigningKeys(), assertion="")
         return {key["kid"]: key for key in reply.keys}
+
+
+def _no_reply_in_time(subject: str) -> DeadlineExceeded:
+    return DeadlineExceeded(
+        f"{subject} did not answer in time.",
+        code="no_reply_in_time",
+        remedy="Look whether it was done before you try again; the same idempotency key is safe.",
+    )
 
 
 def _problem_of(payload: bytes) -> Problem:

@@ -58,6 +58,8 @@ class _Listening:
     subject: str
     queue: str
     callback: MessageCallback
+    #: Whether it goes on at a stop until the connection itself ends.
+    to_the_end: bool
     current: Subscription | None = field(default=None)
 
 
@@ -91,9 +93,14 @@ class Connection:
         """Whether something can be sent right now; a probe for readiness."""
         return bool(self._client.is_connected)
 
-    async def subscribe(self, subject: str, callback: MessageCallback, *, queue: str = "") -> None:
-        """Listen on a subject for as long as the bus lives, over every reconnect."""
-        listening = _Listening(subject, queue, callback)
+    async def subscribe(
+        self, subject: str, callback: MessageCallback, *, queue: str = "", to_the_end: bool = False
+    ) -> None:
+        """Listen on a subject for as long as the bus lives, over every reconnect.
+
+        `to_the_end` listens on at a stop, while what is in flight is finished.
+        """
+        listening = _Listening(subject, queue, callback, to_the_end)
         self._listening.append(listening)
         await self._listen(listening)
 
@@ -116,7 +123,9 @@ class Connection:
     async def flush(self) -> None:
         """Wait until the server knows our subscriptions; a lost connection tells it of them when it is back."""
         with contextlib.suppress(NATSError, OSError):
-            await self._client.flush(timeout=2)
+            for _ in range(2):
+                # Twice: nats-py writes its PING before what it has buffered.
+                await self._client.flush(timeout=2)
 
     async def open(self) -> None:
         """Connect; tries for ever, saying so once in a while."""
@@ -220,7 +229,7 @@ class Connection:
     async def drain(self, finish: Callable[[], Awaitable[None]]) -> None:
         """Take no more messages, let `finish` end what is in flight, then close."""
         self._closing = True
-        for listening in self._listening:
+        for listening in [one for one in self._listening if not one.to_the_end]:
             # A server that is away sends nothing more, and each subscription would wait for its word.
             if listening.current is not None and self._client.is_connected:
                 with contextlib.suppress(NATSError, OSError):

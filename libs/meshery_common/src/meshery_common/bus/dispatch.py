@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from nats.aio.msg import Msg
 from prometheus_client import Counter, Gauge, Histogram
 from pydantic import ValidationError
 
+from meshery_common.bus.bodies import Bodies
 from meshery_common.bus.connection import Connection
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.settings import BusSettings
@@ -30,14 +32,13 @@ from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import (
     DeadlineExceeded,
-    FieldProblem,
     Internal,
-    Invalid,
     Problem,
     ProblemError,
     TooLarge,
     Unauthenticated,
     Unavailable,
+    not_valid,
 )
 from meshery_contracts.messages import Message
 
@@ -45,6 +46,10 @@ RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
 #: A use case: typed request and verified caller in, typed reply out, written already or not.
 Handler = Callable[[RequestT, Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
+#: The same for what is read in a process beside: the request's JSON as it came.
+UnreadHandler = Callable[[Encoded[RequestT], Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
+#: What both become.
+_BodyHandler = Callable[[bytes, Caller], Awaitable[ReplyT | Encoded[ReplyT]]]
 #: What answers a foreign request: raw bytes in and out, None for no answer.
 BytesHandler = Callable[[bytes], Awaitable[bytes | None]]
 
@@ -81,10 +86,13 @@ class EndpointStats:
 class Dispatcher:
     """Runs the handlers of one process."""
 
-    def __init__(self, *, service: str, settings: BusSettings, verifier: AssertionVerifier) -> None:
+    def __init__(
+        self, *, service: str, settings: BusSettings, verifier: AssertionVerifier, bodies: Bodies
+    ) -> None:
         self._service = service
         self._settings = settings
         self._verifier = verifier
+        self._bodies = bodies
         self._live: set[asyncio.Task[None]] = set()
         #: Of those, the ones that were let in.
         self._handling = 0
@@ -99,6 +107,31 @@ class Dispatcher:
         connection: Connection,
     ) -> Callable[[Msg], Awaitable[None]]:
         """The callback that serves one endpoint: it only starts a task, so that no message waits for another."""
+
+        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
+            return await handler(_decoded(endpoint, body), caller)
+
+        return self._route(endpoint, answer, connection)
+
+    def route_unread(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: UnreadHandler[RequestT, ReplyT],
+        connection: Connection,
+    ) -> Callable[[Msg], Awaitable[None]]:
+        """The same for a handler that has the request read elsewhere."""
+
+        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
+            return await handler(Encoded(body), caller)
+
+        return self._route(endpoint, answer, connection)
+
+    def _route(
+        self,
+        endpoint: Endpoint[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
+        connection: Connection,
+    ) -> Callable[[Msg], Awaitable[None]]:
         stats = EndpointStats(endpoint)  # type: ignore[arg-type]  # stats read the names only
         self.stats.append(stats)
         seconds = SECONDS.labels(self._service, endpoint.verb)
@@ -106,6 +139,7 @@ class Dispatcher:
 
         async def handle(message: Msg, received: float) -> None:
             headers: dict[str, str] | None = None
+            payload: bytes | None
             try:
                 payload = await self._traced(endpoint, handler, message, received)
             except ProblemError as error:
@@ -120,7 +154,7 @@ class Dispatcher:
             seconds.observe(elapsed)
             stats.requests += 1
             stats.processing_ns += int(elapsed * 1e9)
-            if message.reply:
+            if message.reply and payload is not None:
                 try:
                     await connection.publish(message.reply, payload, headers)
                 except Unavailable as error:
@@ -176,10 +210,10 @@ class Dispatcher:
     async def _traced(
         self,
         endpoint: Endpoint[RequestT, ReplyT],
-        handler: Handler[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
         message: Msg,
         received: float,
-    ) -> bytes:
+    ) -> bytes | None:
         if not tracing():
             return await self._answer(endpoint, handler, message, received)
         name = f"{endpoint.service} {endpoint.verb}"
@@ -190,10 +224,11 @@ class Dispatcher:
     async def _answer(
         self,
         endpoint: Endpoint[RequestT, ReplyT],
-        handler: Handler[RequestT, ReplyT],
+        handler: _BodyHandler[ReplyT],
         message: Msg,
         received: float,
-    ) -> bytes:
+    ) -> bytes | None:
+        """The answer; none when it was so large that it had to be fetched, and has been."""
         headers = message.headers or {}
         terms = CallTerms.read(headers.get(Header.CALL, ""))
         deadline = _deadline(terms, received, endpoint.timeout_seconds)
@@ -205,21 +240,25 @@ class Dispatcher:
                 remedy="Try again in a moment, or run more replicas.",
                 retry_after_seconds=0.2,
             )
+        settings = self._settings
+        most = max(min(terms.take, settings.max_large_bytes), settings.max_message_bytes)
+        until = asyncio.get_running_loop().time() + deadline - time.monotonic()
         self._handling += 1
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + deadline - time.monotonic()):
+            async with asyncio.timeout_at(until):
                 caller = await self._caller(endpoint, headers)
-                request = _decoded(endpoint, message.data)
-                context = RequestContext(
-                    caller=caller,
-                    assertion=headers.get(Header.CALLER, ""),
-                    deadline=deadline,
-                    request_id=request_id,
-                    idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
-                    fingerprint=_fingerprint(endpoint, message.data) if endpoint.command else b"",
-                )
-                with serving(context):
-                    reply = await handler(request, caller)
+                async with self._body(endpoint, message) as body:
+                    context = RequestContext(
+                        caller=caller,
+                        assertion=headers.get(Header.CALLER, ""),
+                        deadline=deadline,
+                        request_id=request_id,
+                        idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
+                        fingerprint=await self._fingerprint(endpoint, body) if endpoint.command else b"",
+                        answer_bytes=most,
+                    )
+                    with serving(context):
+                        reply = await handler(body, caller)
             payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
@@ -240,13 +279,46 @@ class Dispatcher:
             ) from error
         finally:
             self._handling -= 1
-        if len(payload) > self._settings.max_message_bytes:
+        if len(payload) <= settings.max_message_bytes:
+            return payload
+        if len(payload) > most:
             raise TooLarge(
-                f"The answer of {endpoint.verb} has {len(payload):,} bytes.",
+                f"The answer of {endpoint.verb} has {len(payload):,} bytes, {most:,} are given.",
                 code="answer_too_large",
+                cause=()
+                if terms.take
+                else "`Meshery-Call` does not say that the caller takes large answers.",
                 remedy="Ask for fewer or smaller things: a smaller page, fewer fields.",
             )
-        return payload
+        await self._hand_over(endpoint, message, payload, until)
+        return None
+
+    def _body(self, endpoint: Endpoint[RequestT, ReplyT], message: Msg) -> AbstractAsyncContextManager[bytes]:
+        """The body of a request. A large one is fetched once it is known who is asking, and that he may."""
+        if message.headers is None or Header.BODY not in message.headers:
+            return nullcontext(message.data)
+        settings = self._settings
+        most = settings.max_large_bytes if endpoint.large_requests else settings.max_message_bytes
+        return self._bodies.fetched(message.headers[Header.BODY], most)
+
+    async def _fingerprint(self, endpoint: Endpoint[RequestT, ReplyT], body: bytes) -> bytes:
+        if len(body) <= self._settings.max_message_bytes:
+            return _fingerprint(endpoint, body)
+        return await asyncio.to_thread(_fingerprint, endpoint, body)
+
+    async def _hand_over(
+        self, endpoint: Endpoint[RequestT, ReplyT], message: Msg, payload: bytes, until: float
+    ) -> None:
+        """Have a large answer fetched by the caller, as long as he waits."""
+        if not message.reply:
+            return
+        try:
+            async with asyncio.timeout_at(until):
+                await self._bodies.hand_over(message.reply, payload)
+        except TimeoutError:
+            log.warning(
+                "a large answer was not fetched in time", endpoint=endpoint.subject, bytes=len(payload)
+            )
 
     async def _caller(self, endpoint: Endpoint[RequestT, ReplyT], headers: dict[str, str]) -> Caller:
         assertion = headers.get(Header.CALLER)
@@ -282,21 +354,13 @@ def _decoded(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> RequestT:
     try:
         return endpoint.request.model_validate_json(payload or b"{}")
     except ValidationError as error:
-        fields = tuple(
-            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        named = ", ".join(field.path for field in fields[:3] if field.path)
-        raise Invalid(
-            f"The request of {endpoint.verb} is not valid" + (f" at {named}." if named else "."),
-            code="request_invalid",
-            fields=fields,
-            remedy="Send the fields that the endpoint's schema names, in its types.",
-        ) from None
+        raise not_valid(error, endpoint.verb) from None
 
 
 def _fingerprint(endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> bytes:
-    return hashlib.blake2b(endpoint.subject.encode() + b"\0" + payload, digest_size=16).digest()
+    digest = hashlib.blake2b(endpoint.subject.encode() + b"\0", digest_size=16)
+    digest.update(payload)
+    return digest.digest()
 
 
 def _error_reply(problem: Problem) -> tuple[bytes, dict[str, str]]:

@@ -58,6 +58,7 @@ class ServiceProtocol:
                 "metadata": {
                     "command": str(one.endpoint.command).lower(),
                     "access": _access(one),
+                    "large_requests": str(one.endpoint.large_requests).lower(),
                     "summary": one.endpoint.summary,
                 },
             }

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from meshery_common.context import MESSAGE_BYTES
 
 
 class BusSettings(BaseModel):
@@ -20,6 +24,23 @@ class BusSettings(BaseModel):
         default=256, ge=1, description="Requests handled at once; more are refused as unavailable."
     )
     max_message_bytes: int = Field(
-        default=4 * 1024 * 1024, ge=1024, description="Largest request or reply that is sent directly."
+        default=MESSAGE_BYTES, ge=1024, description="Largest request or reply that is sent directly."
+    )
+    max_large_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        ge=1024,
+        description="Largest request or reply at all, in bytes: what is larger than one message is fetched in parts.",
+    )
+    large_bytes_at_once: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        description="Memory that such large requests and replies take at most, in bytes; more are refused as "
+        "unavailable.",
     )
     connect_timeout_seconds: float = Field(default=2.0, gt=0, description="Wait for one connection attempt.")
+
+    @model_validator(mode="after")
+    def _the_largest_finds_room(self) -> Self:
+        if self.large_bytes_at_once < self.max_large_bytes:
+            raise ValueError("large_bytes_at_once must be at least max_large_bytes")
+        return self

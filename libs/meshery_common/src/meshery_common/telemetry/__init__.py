@@ -12,6 +12,7 @@ from meshery_common.telemetry.services import working_for
 from meshery_common.telemetry.settings import TelemetrySettings
 from meshery_common.telemetry.traces import (
     SpanKind,
+    annotate,
     carried,
     carry,
     common_trace,
@@ -27,6 +28,7 @@ __all__ = [
     "Readings",
     "SpanKind",
     "TelemetrySettings",
+    "annotate",
     "carried",
     "carry",
     "common_trace",

@@ -138,6 +138,12 @@ def trace_id() -> str:
     return format(context.trace_id, "032x") if context.is_valid else ""
 
 
+def annotate(name: str, value: str | int | float | bool) -> None:
+    """Note something at the span of now, if there is one."""
+    if _recorder is not None:
+        trace.get_current_span().set_attribute(name, value)
+
+
 def mark_failed(current: Span) -> None:
     """Show this span as failed: nobody but us could have prevented it."""
     current.set_status(Status(StatusCode.ERROR))

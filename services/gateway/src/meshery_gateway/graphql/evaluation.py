@@ -11,7 +11,7 @@ from meshery_contracts import evaluation as contract
 from meshery_contracts.errors import Invalid
 from meshery_contracts.evaluation import EvaluateChange, EvaluateDesign, EvaluationResponse
 from meshery_gateway.graphql.context import Info
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 

@@ -14,8 +14,8 @@ from meshery_contracts.events import Event, EventPage, EventStatus, EventTypes, 
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing, Severity
 from meshery_gateway.graphql.context import Context, Info, page_of
-from meshery_gateway.http.calls import message_from
 from meshery_gateway.http.live import concerns
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _mutation = MutationType()

@@ -22,7 +22,7 @@ from meshery_contracts.identity import (
 )
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import Info, page_of
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _mutation = MutationType()

@@ -24,7 +24,7 @@ from meshery_contracts.keys import Key
 from meshery_contracts.messages import Message
 from meshery_gateway.graphql.context import Info, page_of
 from meshery_gateway.graphql.following import Told, progress
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _mutation = MutationType()

@@ -23,7 +23,7 @@ from meshery_contracts.inventory import (
 )
 from meshery_contracts.keys import Key
 from meshery_gateway.graphql.context import Info, page_of, wanted_fields
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _subscription = SubscriptionType()

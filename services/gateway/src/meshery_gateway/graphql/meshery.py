@@ -19,8 +19,8 @@ from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
 from meshery_gateway.graphql.scalars import time_text
-from meshery_gateway.http.calls import message_from
 from meshery_gateway.http.live import Following
+from meshery_gateway.http.reading import message_from
 
 T = TypeVar("T")
 

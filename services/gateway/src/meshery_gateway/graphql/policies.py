@@ -31,7 +31,7 @@ from meshery_contracts.registry import ListPolicies
 from meshery_gateway.graphql.context import Info, page_of
 from meshery_gateway.graphql.entities import paged, policy_row
 from meshery_gateway.graphql.following import Told, deliveries
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _mutation = MutationType()

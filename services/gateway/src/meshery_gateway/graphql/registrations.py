@@ -25,7 +25,7 @@ from meshery_contracts.registrations import (
     Verdict,
 )
 from meshery_gateway.graphql.context import Info, page_of
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _mutation = MutationType()

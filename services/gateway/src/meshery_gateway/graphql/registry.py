@@ -39,7 +39,7 @@ from meshery_gateway.graphql.entities import (
     relationship_row,
 )
 from meshery_gateway.graphql.following import Told, deliveries
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.reading import message_from
 
 _query = QueryType()
 _subscription = SubscriptionType()

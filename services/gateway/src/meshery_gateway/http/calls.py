@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 from aiohttp import web
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
 
 from meshery_common.bus import Bus
@@ -22,11 +22,11 @@ from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
+from meshery_gateway.http.reading import json_object
 from meshery_gateway.http.sessions import Session, Sessions, printable
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
-BodyT = TypeVar("BodyT", bound=BaseModel)
 ValueT = TypeVar("ValueT")
 
 #: Answers shorter than this are not worth compressing, and longer than the next are compressed beside the event loop.
@@ -251,58 +251,12 @@ class Call:
 
     async def body(self, most: int | None = None) -> dict[str, Any]:
         """The body as a JSON object; an empty body is an empty object. Raises Invalid."""
-        content = await self.body_bytes(most)
-        if not content.strip():
-            return {}
-        try:
-            value = orjson.loads(content)
-        except orjson.JSONDecodeError as error:
-            raise Invalid(
-                "The request body is no valid JSON.",
-                code="body_unreadable",
-                detail=str(error)[:200],
-                remedy="Send a JSON object.",
-            ) from None
-        if not isinstance(value, dict):
-            raise Invalid("The request body must be a JSON object.", code="body_shape")
-        return value
+        return json_object(await self.body_bytes(most))
 
 
 def _gzipped(body: bytes) -> bytes:
     packer = zlib.compressobj(_COMPRESS_LEVEL, wbits=zlib.MAX_WBITS | 16)
     return packer.compress(body) + packer.flush()
-
-
-def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
-    """A message from what a client sent; keys in either spelling, camelCase wins. Raises Invalid."""
-    try:
-        return kind.model_validate(both_read(values))
-    except ValidationError as error:
-        fields = tuple(
-            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
-            for one in error.errors(include_url=False, include_context=False, include_input=False)
-        )
-        raise Invalid(
-            f"The request is not valid at {fields[0].path}: {fields[0].message}.",
-            code="request_invalid",
-            fields=fields,
-        ) from None
-
-
-def both_read(values: Any, name: str = "the body") -> dict[str, Any]:
-    """First-level keys in snake_case; where a client sent both spellings the camelCase one counts.
-
-    Raises Invalid, naming what it is by `name`, for anything but an object.
-    """
-    if not isinstance(values, dict):
-        raise Invalid(f"`{name}` must be a JSON object.", code="body_shape")
-    plain = {key: value for key, value in values.items() if _snake(key) == key}
-    camel = {_snake(key): value for key, value in values.items() if _snake(key) != key}
-    return {**plain, **camel}
-
-
-#: Keys repeat; finding their spelling takes four regular expressions.
-_snake = lru_cache(maxsize=1000)(to_snake)
 
 
 @lru_cache(maxsize=1000)

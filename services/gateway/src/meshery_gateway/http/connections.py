@@ -19,7 +19,8 @@ from meshery_contracts.connections import (
 )
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_contracts.paging import PageRequest
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Connections"

@@ -12,9 +12,10 @@ from meshery_contracts.definitions import GetIcons, ListConnectionDefinitions, V
 from meshery_contracts.endpoints import public
 from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Nothing
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
 from meshery_gateway.http.forms import FORMS
 from meshery_gateway.http.guards import SECURITY_HEADERS
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 
 _TAG = "Registry"

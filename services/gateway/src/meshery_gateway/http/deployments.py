@@ -23,9 +23,10 @@ from meshery_contracts.deployments import (
 )
 from meshery_contracts.designs import CreateDesign, Design, GetDesign, UpdateDesign
 from meshery_contracts.errors import Invalid
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
 from meshery_gateway.http.designs import BIG_BODY_BYTES, same_file, text_of
 from meshery_gateway.http.problems import problem_body
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Deployment"

@@ -26,7 +26,8 @@ from meshery_contracts.designs import (
 )
 from meshery_contracts.errors import Invalid
 from meshery_contracts.messages import Nothing
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Designs"

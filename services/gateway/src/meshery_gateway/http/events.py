@@ -7,7 +7,8 @@ from aiohttp import web
 from meshery_contracts import events as contract
 from meshery_contracts.events import EventIds, ListEvents, RecordEvent, SetEventStatus
 from meshery_contracts.messages import Nothing
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Events"

@@ -8,7 +8,8 @@ from meshery_contracts import identity
 from meshery_contracts.endpoints import public
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
-from meshery_gateway.http.calls import Call, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable
 

@@ -28,8 +28,9 @@ from meshery_contracts.imports import (
     ListImports,
     Outcome,
 )
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
 from meshery_gateway.http.import_summaries import generated, summary
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 
 _TAG = "Registry"

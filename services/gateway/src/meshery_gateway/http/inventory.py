@@ -6,7 +6,8 @@ from aiohttp import web
 
 from meshery_contracts import inventory as contract
 from meshery_contracts.inventory import ListResources, ResourceId, Summarize
-from meshery_gateway.http.calls import Call, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Inventory"

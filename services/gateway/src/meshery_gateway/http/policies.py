@@ -18,8 +18,9 @@ from meshery_contracts.policies import (
     SetPolicyState,
     TestPolicy,
 )
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
 from meshery_gateway.http.designs import text_of
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Policies"

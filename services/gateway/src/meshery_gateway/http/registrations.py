@@ -27,8 +27,9 @@ from meshery_contracts.registrations import (
     SetStatus,
     StatusType,
 )
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call
 from meshery_gateway.http.guards import is_forwarded
+from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 from meshery_gateway.http.sessions import token_of
 

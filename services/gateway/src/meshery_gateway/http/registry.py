@@ -22,7 +22,8 @@ from meshery_contracts.registry import (
     ListPolicies,
     ListRelationships,
 )
-from meshery_gateway.http.calls import Call, message_from
+from meshery_gateway.http.calls import Call
+from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Handler, Route, both_prefixes
 
 _TAG = "Registry"

@@ -10,6 +10,7 @@ from meshery_common import outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Command, Database, Repeated
 from meshery_common.ids import uuid7
+from meshery_common.nats_permissions import guest_bodies
 from meshery_contracts import identity as contract
 from meshery_contracts.caller import Caller, CallerKind
 from meshery_contracts.errors import Conflict, Forbidden, Invalid
@@ -122,6 +123,7 @@ class TokensService:
             nats_url=self._nats_url,
             nats_user=str(token_id),
             nats_inbox_prefix=nats_logins.inbox_of(token_id),
+            nats_body_prefix=guest_bodies(nats_logins.inbox_of(token_id)),
         )
         await self._store.insert(tx, token, tokens.sha256(tokens.secret_of(secret)), key_ids)
         fact = TokenCreated(

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 from uuid import UUID
 
+from meshery_common.context import answer_bytes
 from meshery_common.encoding import Encoded, encode
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.messages import Message
@@ -28,7 +29,7 @@ class KeptAnswers:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._bytes = 0
-        self._kept: OrderedDict[tuple[str, UUID, int, str], bytes] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, UUID, int, int, str], bytes] = OrderedDict()
 
     async def answer(
         self,
@@ -39,7 +40,8 @@ class KeptAnswers:
         make: Callable[[], Awaitable[ReplyT]],
     ) -> Encoded[ReplyT]:
         """The kept answer, or the one that `make` gives, which is kept from now on."""
-        key = (endpoint.subject, organization_id, generation, request.model_dump_json())
+        # Who takes more is given more.
+        key = (endpoint.subject, organization_id, generation, answer_bytes(), request.model_dump_json())
         kept = self._kept.get(key)
         if kept is not None:
             self._kept.move_to_end(key)

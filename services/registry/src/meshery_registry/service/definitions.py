@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from meshery_common.context import MESSAGE_BYTES, answer_bytes
 from meshery_common.database import Database, Queries
 from meshery_common.encoding import Encoded
 from meshery_common.paging import Page
@@ -54,16 +55,17 @@ from meshery_registry.store import (
     RelationshipStore,
 )
 
-#: The part of the largest message that an answer fills; the rest is for what is around the documents.
+#: The part of the largest answer that is filled; the rest is for what is around the documents.
 _FILLED = 0.93
+#: Of schemas and icons by hash: who wants more asks again.
+_HASHED_BYTES = int(MESSAGE_BYTES * _FILLED)
 
 
 class DefinitionsService:
     """Use cases that read."""
 
-    def __init__(self, db: Database, *, max_message_bytes: int, kept_bytes: int) -> None:
+    def __init__(self, db: Database, *, kept_bytes: int) -> None:
         self._db = db
-        self._answer_bytes = int(max_message_bytes * _FILLED)
         self._kept = KeptAnswers(kept_bytes)
         self._store = DefinitionStore()
         self._models = ModelStore()
@@ -94,7 +96,7 @@ class DefinitionsService:
         sizes = await self._store.schema_sizes(queries, caller.organization_id, request.hashes)
         known = sorted(sizes)
         # With its hash and what stands between, each takes a little more than its text.
-        count = _fitting([sizes[one] + 100 for one in known], self._answer_bytes)
+        count = _fitting([sizes[one] + 100 for one in known], _HASHED_BYTES)
         schemas = await self._store.schemas(queries, caller.organization_id, known[:count])
         return Schemas(schemas=schemas, omitted=known[count:])
 
@@ -103,7 +105,7 @@ class DefinitionsService:
         queries = self._db.within(caller.organization_id)
         found = await self._store.icons(queries, caller.organization_id, request.hashes)
         known = sorted(found)
-        count = _fitting([len(orjson.dumps(found[one])) + 100 for one in known], self._answer_bytes)
+        count = _fitting([len(orjson.dumps(found[one])) + 100 for one in known], _HASHED_BYTES)
         return Icons(icons={one: found[one] for one in known[:count]}, omitted=known[count:])
 
     # --- lists --------------------------------------------------------------------------------------------
@@ -313,7 +315,7 @@ class DefinitionsService:
     ) -> list[documents.Document]:
         written = [documents.component_document(one, models.get(one.model_id)) for one in components]
         if with_schemas:
-            left = self._answer_bytes - len(orjson.dumps(written))
+            left = int(answer_bytes() * _FILLED) - len(orjson.dumps(written))
             sizes = [one.schema_bytes + documents.CAPABILITIES_BYTES for one in components]
             fitting = components[: _fitting(sizes, left)]
             hashes = list({one.schema_hash for one in fitting if one.schema_hash})

@@ -9,17 +9,13 @@ from uuid import UUID
 import orjson
 
 from meshery_common.clock import Clock, utc_now
+from meshery_common.context import answer_bytes
 from meshery_common.database import Database
 from meshery_common.encoding import Encoded
 from meshery_common.processes import WorkerProcess
 from meshery_contracts.caller import Caller
 from meshery_contracts.errors import Unavailable
-from meshery_contracts.evaluation import (
-    EvaluateChange,
-    EvaluateDesign,
-    EvaluationOptions,
-    EvaluationResponse,
-)
+from meshery_contracts.evaluation import EvaluateChange, EvaluateDesign, EvaluationResponse
 from meshery_registry.domain import documents
 from meshery_registry.domain.definitions import Component, Model, Relationship
 from meshery_registry.domain.evaluation import beside
@@ -27,7 +23,7 @@ from meshery_registry.domain.evaluation.beside import Job
 from meshery_registry.domain.evaluation.compiling import kinds_to_add
 from meshery_registry.store import EvaluationStore
 
-#: The part of the largest message that an answer fills.
+#: The part of what the caller takes that an answer fills.
 _FILLED = 0.97
 #: How often the process may forget the definitions while one request is at it.
 _ATTEMPTS = 3
@@ -49,11 +45,10 @@ _COMPONENT_FIELDS = (
 
 @dataclass(frozen=True)
 class EvaluationLimits:
-    """What the process beside keeps, and how large an answer may be, in bytes of JSON."""
+    """What the process beside keeps, in bytes of JSON."""
 
     max_sessions: int
     max_session_bytes: int
-    max_message_bytes: int
 
 
 class EvaluationsService:
@@ -68,23 +63,18 @@ class EvaluationsService:
         self._limits = limits
         self._clock = clock
 
-    async def evaluate(self, request: EvaluateDesign, caller: Caller) -> Encoded[EvaluationResponse]:
+    async def evaluate(self, request: Encoded[EvaluateDesign], caller: Caller) -> Encoded[EvaluationResponse]:
         """Evaluate a whole design."""
-        return await self._answer(orjson.dumps(request.design), "", request.options, caller)
+        return await self._answer(request.payload, caller, is_change=False)
 
-    async def evaluate_change(self, request: EvaluateChange, caller: Caller) -> Encoded[EvaluationResponse]:
+    async def evaluate_change(
+        self, request: Encoded[EvaluateChange], caller: Caller
+    ) -> Encoded[EvaluationResponse]:
         """Evaluate a change of a design that was evaluated lately. Raises Conflict when it is not known any more."""
-        change = {
-            "components": request.components,
-            "removedComponents": request.removed_components,
-            "relationships": request.relationships,
-            "removedRelationships": request.removed_relationships,
-            "preferences": request.preferences,
-        }
-        return await self._answer(orjson.dumps(change), request.base, request.options, caller)
+        return await self._answer(request.payload, caller, is_change=True)
 
     async def _answer(
-        self, body: bytes, base: str, options: EvaluationOptions, caller: Caller
+        self, request: bytes, caller: Caller, *, is_change: bool
     ) -> Encoded[EvaluationResponse]:
         organization_id = caller.organization_id
         for _ in range(_ATTEMPTS):
@@ -92,12 +82,10 @@ class EvaluationsService:
             job = Job(
                 catalogue=(str(organization_id), generation),
                 owner=f"{organization_id} {caller.user_id}",
-                body=body,
-                base=base,
+                request=request,
+                is_change=is_change,
                 timestamp=self._clock().isoformat().replace("+00:00", "Z"),
-                difference_only=options.return_diff_only,
-                with_trace=options.enable_trace,
-                max_answer_bytes=int(self._limits.max_message_bytes * _FILLED),
+                max_answer_bytes=int(answer_bytes() * _FILLED),
                 max_sessions=self._limits.max_sessions,
                 max_session_bytes=self._limits.max_session_bytes,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 
+from meshery_common.context import answer_bytes
 from meshery_common.database import Database
 from meshery_common.processes import WorkerProcess
 from meshery_contracts.caller import Caller
@@ -15,8 +16,8 @@ from meshery_registry.domain.exporting import Stored, exported
 from meshery_registry.store.exports import ExportStore
 from meshery_registry.store.models import ModelStore
 
-#: Schemas shrink to a tenth at least; what is larger than this many messages cannot fit into one.
-_LARGEST_SHARE = 60
+#: What a model may have before it is packed, in bytes: all of it is in memory then.
+_MOST_STORED_BYTES = 256 * 1024 * 1024
 #: Room for the envelope of the answer, in bytes.
 _ENVELOPE_BYTES = 4096
 _TYPES = {
@@ -27,14 +28,13 @@ _UNUSUAL = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class ExportsService:
-    """The use case of export. `max_message_bytes` is the most that an answer may have."""
+    """The use case of export."""
 
-    def __init__(self, db: Database, beside: WorkerProcess, *, max_message_bytes: int) -> None:
+    def __init__(self, db: Database, beside: WorkerProcess) -> None:
         self._db = db
         self._beside = beside
         self._models = ModelStore()
         self._store = ExportStore()
-        self._max_message_bytes = max_message_bytes
 
     async def export(self, request: ExportModel, caller: Caller) -> ExportedModel:
         """The package of a model that the caller sees. Raises NotFound, TooLarge."""
@@ -42,7 +42,7 @@ class ExportsService:
         queries = self._db.within(organization_id)
         model = await self._model(request, caller)
         size = await self._store.size(queries, model) if request.components else 0
-        if size > self._max_message_bytes * _LARGEST_SHARE:
+        if size > _MOST_STORED_BYTES:
             raise _too_large(model, size)
         package, schemas = await self._store.package(
             queries, model, components=request.components, relationships=request.relationships
@@ -57,9 +57,9 @@ class ExportsService:
             request.relationships,
             request.older,
         )
-        encoded = base64.b64encode(content).decode()
-        if len(encoded) > self._max_message_bytes - _ENVELOPE_BYTES:
+        if len(content) * 4 / 3 > answer_bytes() - _ENVELOPE_BYTES:
             raise _too_large(model, len(content))
+        encoded = base64.b64encode(content).decode()
         media_type, ending = _TYPES[request.file_type]
         name = _UNUSUAL.sub("-", f"{model.name}-{model.version}").strip("-.")
         return ExportedModel(file_name=f"{name}.{ending}", media_type=media_type, content=encoded)

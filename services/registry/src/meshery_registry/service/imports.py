@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import zlib
-
 from meshery_common import operations, outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
+from meshery_common.encoding import Encoded
 from meshery_common.operations import Operation, OperationStatus
+from meshery_common.processes import WorkerProcess
 from meshery_contracts import imports as contract
 from meshery_contracts.caller import Caller
-from meshery_contracts.errors import Conflict, Invalid, RateLimited, TooLarge
+from meshery_contracts.errors import Conflict, Invalid, RateLimited
 from meshery_contracts.imports import (
     Import,
     ImportDefinitions,
@@ -22,9 +20,8 @@ from meshery_contracts.imports import (
     ImportStage,
     ListImportEntries,
     ListImports,
-    Sheets,
-    UploadedFile,
 )
+from meshery_registry.domain import uploads
 from meshery_registry.service.facts import import_fact
 from meshery_registry.service.sources import Sources
 from meshery_registry.store.imports import (
@@ -37,26 +34,36 @@ from meshery_registry.store.imports import (
 
 #: Imports of one organisation that wait or go on: each may hold a file.
 _MAX_UNFINISHED = 50
+#: Requests larger than this are read in the process beside, so that no other request waits for them.
+_HEAVY_BYTES = 64 * 1024
 
 
 class ImportsService:
     """Use cases over imports."""
 
     def __init__(
-        self, db: Database, sources: Sources, *, max_source_bytes: int, clock: Clock = utc_now
+        self,
+        db: Database,
+        sources: Sources,
+        beside: WorkerProcess,
+        *,
+        max_source_bytes: int,
+        clock: Clock = utc_now,
     ) -> None:
         self._db = db
         self._store = ImportStore()
         self._sources = sources
+        self._beside = beside
         self._max_source_bytes = max_source_bytes
         self._clock = clock
 
-    async def start(self, request: ImportDefinitions, caller: Caller) -> Import:
+    async def start(self, asked: Encoded[ImportDefinitions], caller: Caller) -> Import:
         """Keep what is to be imported, and answer with the operation that will do it."""
+        organization_id = caller.organization_id
+        await self._db.recall(organization_id)
+        request, files = await self._read(asked.payload)
         _check_one_source(request)
         source_kind, source = self._sources.described(request)
-        files = self._uploaded(request)
-        organization_id = caller.organization_id
         told = ImportInput(source_kind=source_kind, source=source, dry_run=request.dry_run)
         async with self._db.command(organization_id) as tx:
             if await self._store.unfinished(tx, organization_id) >= _MAX_UNFINISHED:
@@ -120,32 +127,10 @@ class ImportsService:
         fact = import_fact(ended, progress, self._clock())
         await outbox.add(tx, contract.IMPORT_FINISHED, fact, subject_id=ended.operation_id)
 
-    def _uploaded(self, request: ImportDefinitions) -> list[tuple[str, bytes]]:
-        """The files that came with the request. Raises Invalid, TooLarge."""
-        if request.file is not None:
-            return [(request.file.file_name, self._content(request.file))]
-        if request.sheets is not None:
-            return [(name, getattr(request.sheets, name).encode()) for name in Sheets.model_fields]
-        return []
-
-    def _content(self, file: UploadedFile) -> bytes:
-        if not file.content_gzip:
-            return _decoded(file.content, "content")
-        packed = _decoded(file.content_gzip, "contentGzip")
-        unpacker = zlib.decompressobj(wbits=31)
-        try:
-            content = unpacker.decompress(packed, self._max_source_bytes)
-        except zlib.error:
-            raise _not_readable("`file.contentGzip` is not gzip in base64.") from None
-        if unpacker.unconsumed_tail:
-            raise TooLarge(
-                f"The file has more than {self._max_source_bytes:,} bytes once unpacked.",
-                code="source_too_large",
-                remedy="Import a smaller part, or have REGISTRY_MAX_SOURCE_BYTES raised.",
-            )
-        if not unpacker.eof:
-            raise _not_readable("`file.contentGzip` is cut off.")
-        return content
+    async def _read(self, payload: bytes) -> tuple[ImportDefinitions, uploads.Files]:
+        if len(payload) > _HEAVY_BYTES:
+            return await self._beside.run(uploads.read, payload, self._max_source_bytes)
+        return uploads.read(payload, self._max_source_bytes)
 
 
 def _check_one_source(request: ImportDefinitions) -> None:
@@ -156,17 +141,3 @@ def _check_one_source(request: ImportDefinitions) -> None:
             code="source_missing" if not named else "source_ambiguous",
             remedy="Send exactly one of file, url, chart, artifactHub and sheets.",
         )
-
-
-def _decoded(text: str, name: str) -> bytes:
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise _not_readable(f"`file.{name}` is not base64.") from None
-    if not content:
-        raise _not_readable("The file is empty.")
-    return content
-
-
-def _not_readable(what: str) -> Invalid:
-    return Invalid(what, code="file_encoding", remedy="Encode the file's bytes in base64.")

@@ -1,0 +1,67 @@
+"""What clients send, as messages: bodies in JSON, keys in either spelling.
+
+Pure and light, so that a process beside may read what is large.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ValidationError
+from pydantic.alias_generators import to_snake
+
+from meshery_contracts.errors import FieldProblem, Invalid
+
+BodyT = TypeVar("BodyT", bound=BaseModel)
+
+
+def json_object(content: bytes) -> dict[str, Any]:
+    """A body as a JSON object; an empty body is an empty object. Raises Invalid."""
+    if not content.strip():
+        return {}
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(
+            "The request body is no valid JSON.",
+            code="body_unreadable",
+            detail=str(error)[:200],
+            remedy="Send a JSON object.",
+        ) from None
+    if not isinstance(value, dict):
+        raise Invalid("The request body must be a JSON object.", code="body_shape")
+    return value
+
+
+def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:
+    """A message from what a client sent; keys in either spelling, camelCase wins. Raises Invalid."""
+    try:
+        return kind.model_validate(both_read(values))
+    except ValidationError as error:
+        fields = tuple(
+            FieldProblem(path=".".join(str(part) for part in one["loc"]), message=one["msg"])
+            for one in error.errors(include_url=False, include_context=False, include_input=False)
+        )
+        raise Invalid(
+            f"The request is not valid at {fields[0].path}: {fields[0].message}.",
+            code="request_invalid",
+            fields=fields,
+        ) from None
+
+
+def both_read(values: Any, name: str = "the body") -> dict[str, Any]:
+    """First-level keys in snake_case; where a client sent both spellings the camelCase one counts.
+
+    Raises Invalid, naming what it is by `name`, for anything but an object.
+    """
+    if not isinstance(values, dict):
+        raise Invalid(f"`{name}` must be a JSON object.", code="body_shape")
+    plain = {key: value for key, value in values.items() if _snake(key) == key}
+    camel = {_snake(key): value for key, value in values.items() if _snake(key) != key}
+    return {**plain, **camel}
+
+
+#: Keys repeat; finding their spelling takes four regular expressions.
+_snake = lru_cache(maxsize=1000)(to_snake)
