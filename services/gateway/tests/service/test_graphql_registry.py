@@ -329,6 +329,12 @@ async def test_changes_are_followed(http: ClientSession, stubs: Stubs, person: C
         fact = ModelsRegistered(**a_fact(person), models=["istio"], generation=9, registered_at=NOW)
         await stubs.tell(registry.MODELS_REGISTERED, fact, person.organization_id, uuid4())
         assert (await wire.next())["registryChanges"] == {"sequence": 1, "models": ["istio"], "generation": 9}
+        # What ships with us changes everybody's registry; only a list knows its generation then.
+        shipped = fact.model_copy(update={"organization_id": UUID(int=0), "models": ["kubernetes"]})
+        await stubs.tell(registry.MODELS_REGISTERED, shipped, UUID(int=0), uuid4())
+        assert (await wire.next())["registryChanges"] == {
+            "sequence": 2, "models": ["kubernetes"], "generation": None,
+        }  # fmt: skip
         switched = PolicyFact(
             **a_fact(person), policy_id=UUID(int=2), name="no-latest", version=1, state=PolicyState.ENABLED,
             enforcement=Enforcement.WARN,

@@ -41,12 +41,28 @@ async def the_generation(db: Database) -> int:
         return await RegistrationStore().locked_generation(tx, SHIPPED)
 
 
+async def untold(db: Database, organization_id: UUID) -> int:
+    """How many changes of an organisation's registry no fact has told: every one has to be."""
+    return int(
+        await db.fetchval(
+            organization_id,
+            """
+            select generation - (select count(*) from outbox where subject like $2)
+            from generations where organization_id = $1
+            """,
+            organization_id,
+            registry.MODELS_REGISTERED.wildcard(organization_id, "%"),
+        )
+    )
+
+
 async def test_everything_is_stored_once_and_everybody_sees_it(db: Database, client: Any) -> None:
     contents = Contents(db, PackageRegistrar(), CONTENT)
     assert await contents.store() > 0
     generation = await the_generation(db)
     assert await contents.store() == 0
     assert await the_generation(db) == generation
+    assert await untold(db, SHIPPED) == 0
     page = await client.ask(
         registry.LIST_COMPONENTS, ListComponents(model="kubernetes", name="Deployment", with_schemas=True)
     )
@@ -115,6 +131,7 @@ async def test_a_version_that_ships_no_longer_keeps_its_kinds_and_hands_its_rela
         assert after.relationships[0]["model"]["model"]["version"] == newest_kubernetes(folder).model.version
         again = await client.ask(registry.LIST_COMPONENTS, last)
         assert [one["id"] for one in again.components] == [one["id"] for one in pods.components]
+        assert await untold(db, SHIPPED) == 0
 
 
 def newest_kubernetes(folder: Path) -> Package:
@@ -157,6 +174,7 @@ async def test_a_cluster_that_serves_what_ships_with_us_makes_no_copies(
     report = await client.register(shipped_registration())
     assert (report.added, report.unchanged) == ((0, 1) if first == "content" else (1, 0))
     await contents.store()
+    assert await untold(db, client.caller.organization_id) == 0
     wanted = ListComponents(name="ConfigMap", model_version=shipped_registration().cluster_version)
     page = await client.ask(registry.LIST_COMPONENTS, wanted)
     assert page.total_count == 1
