@@ -61,11 +61,20 @@ def an_entry(position: int, entity_type: str, name: str, outcome: Outcome, **mor
 
 ENTRIES = [
     an_entry(0, "model", "istio", Outcome.ADDED),
-    an_entry(1, "component", "Gateway", Outcome.ADDED),
+    an_entry(
+        1, "component", "Gateway", Outcome.ADDED, display_name="A Gateway", category="Cloud Native Network"
+    ),
     an_entry(
         2, "component", "Broken", Outcome.REFUSED, reason="has no kind", where="b.json", remedy="add it"
     ),
-    an_entry(3, "relationship", "edge non-binding network", Outcome.UNCHANGED),
+    an_entry(
+        3,
+        "relationship",
+        "edge non-binding network",
+        Outcome.UNCHANGED,
+        from_kinds=["Gateway"],
+        to_kinds=["Pod", "Service"],
+    ),
 ]
 
 
@@ -129,9 +138,17 @@ async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSess
     assert answer["err_msg"] == "Imported istio.tar.gz: 2 added, 1 unchanged, 1 refused."
     told = answer["entity_type_summary"]
     assert told["successful_components"] == [
-        {"DisplayName": "Gateway", "Model": "istio", "Category": "", "Version": "1.20", "Metadata": "added"}
-    ]
-    assert told["successfulRelationships"][0]["Subtype"] == "network"
+        {
+            "DisplayName": "A Gateway", "Model": "istio", "Category": "Cloud Native Network", "Version": "1.20",
+            "Metadata": "added",
+        }
+    ]  # fmt: skip
+    assert told["successfulRelationships"] == [
+        {
+            "Kind": "edge", "RelationshipType": "non-binding", "Subtype": "network", "Model": "istio",
+            "Selectors": [{"allow": {"from": [{"kind": "Gateway"}], "to": [{"kind": "Pod"}, {"kind": "Service"}]}}],
+        }
+    ]  # fmt: skip
     assert told["unsuccessful_component_names"] == [
         {
             "name": ["Broken"],
@@ -143,6 +160,28 @@ async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSess
             },
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        (
+            {"files_refused": 1},
+            "Nothing of istio.tar.gz was imported: 1 refused. a.zip: It is cut off. Send it.",
+        ),
+        ({"dry_run": True, "files_refused": 1}, "Nothing of istio.tar.gz would be imported: 1 refused."),
+        ({"connections": OutcomeCounts(added=2)}, "Imported istio.tar.gz: 2 added."),
+        ({}, "Imported istio.tar.gz: there was nothing in it."),
+    ],
+)
+async def test_what_a_shell_says(
+    http: ClientSession, stubs: Stubs, counts: dict[str, Any], sentence: str
+) -> None:
+    refused = an_entry(0, "file", "a.zip", Outcome.REFUSED, reason="It is cut off.", remedy="Send it.")
+    await imported(stubs, an_import(**counts), [refused] if "files_refused" in counts else [])
+    file = {"fileName": "istio.tar.gz", "modelFile": base64.b64encode(b"x").decode()}
+    answer = await send(http, {"uploadType": "file", "importBody": file})
+    assert answer["err_msg"].startswith(sentence)
 
 
 async def test_addresses_and_sheets(http: ClientSession, stubs: Stubs) -> None:
@@ -235,7 +274,7 @@ async def test_packages_are_generated(http: ClientSession, stubs: Stubs) -> None
     answer = await send(http, {"data": [{"name": "istio", "register": True}, {"name": "x"}]}, path="generate")
     assert [(one.artifact_hub, one.dry_run) for one in asked] == [("istio", False), ("x", True)]
     assert [one["name"] for one in answer] == ["istio", "x"]
-    assert [one["displayName"] for one in answer[0]["components"]] == ["Gateway"]
+    assert [one["displayName"] for one in answer[0]["components"]] == ["A Gateway"]
     assert answer[0]["errors"] == ["component Broken: has no kind"]
 
 

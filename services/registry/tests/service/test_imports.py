@@ -323,6 +323,41 @@ async def test_the_importer_may_name_the_model(client: Any, facts: Facts) -> Non
     assert await registered(client, "my-shop") == {"Order"}
 
 
+async def test_what_a_report_tells_of_an_entity(client: Any, facts: Facts) -> None:
+    crd = a_crd("SaleOrder")
+    crd["spec"]["versions"].append({**crd["spec"]["versions"][0], "name": "v2", "storage": False})
+    naming = ModelNaming(display_name="A Shop", category="Database")
+    imported = await done(client, facts, upload("crds.yaml", bundle(crd), model=naming))
+    model, *components = await entries(client, imported)
+    assert (model.display_name, model.category) == ("A Shop", "Database")
+    assert [(one.display_name, one.api_version, one.category) for one in components] == [
+        ("Sale Order", "shop.example.com/v1", "Database"),
+        ("Sale Order", "shop.example.com/v2", "Database"),
+    ]
+    relationship = {
+        "schemaVersion": "relationships.meshery.io/v1alpha3",
+        "kind": "edge",
+        "type": "non-binding",
+        "subType": "network",
+        "selectors": [
+            {"allow": {"from": [{"kind": "SaleOrder"}], "to": [{"kind": "Service"}, {"kind": "Pod"}]}}
+        ],
+    }
+    package = {
+        "m/model.json": {
+            "schemaVersion": "models.meshery.io/v1beta1",
+            "name": "m",
+            "model": {"version": "v1.0.0"},
+            "registrant": {"kind": "github"},
+        },
+        "m/edge.json": relationship,
+    }
+    files = {name: json.dumps(one).encode() for name, one in package.items()}
+    imported = await done(client, facts, upload("m.zip", zipped(files)))
+    [edge] = await entries(client, imported, entity_type="relationship")
+    assert (edge.from_kinds, edge.to_kinds) == (["SaleOrder"], ["Pod", "Service"])
+
+
 async def test_imports_are_listed_and_belong_to_their_organisation(client: Any, facts: Facts) -> None:
     first = await done(client, facts, upload("one.yaml", bundle(a_crd("Order"))))
     second = await done(client, facts, upload("two.yaml", bundle(a_crd("Basket"))))

@@ -123,12 +123,20 @@ class PackageRegistrar:
         """Say what becomes of each entity; the ones that are to be written."""
         model = package.model
         changed = _Changed(
-            model=entries.add("model", model.name, model.content_hash, known.model) is not Outcome.UNCHANGED,
+            model=entries.add(
+                "model", model.name, model.content_hash, known.model, display_name=model.display_name
+            )
+            is not Outcome.UNCHANGED,
             components=[
                 one
                 for one in package.components
                 if entries.add(
-                    "component", one.kind, one.content_hash, known.components.get(one.component_id)
+                    "component",
+                    one.kind,
+                    one.content_hash,
+                    known.components.get(one.component_id),
+                    display_name=one.display_name,
+                    api_version=one.api_version,
                 )
                 is not Outcome.UNCHANGED
             ],
@@ -140,6 +148,8 @@ class PackageRegistrar:
                     f"{one.kind} {one.type} {one.sub_type}",
                     one.content_hash,
                     known.relationships.get(one.relationship_id),
+                    from_kinds=list(one.from_kinds),
+                    to_kinds=list(one.to_kinds),
                 )
                 is not Outcome.UNCHANGED
             ],
@@ -253,8 +263,10 @@ class _Entries:
         self.told: list[ImportEntry] = []
         self.counts: dict[Outcome, int] = {}
 
-    def add(self, entity_type: str, name: str, content_hash: bytes, known: bytes | None) -> Outcome:
-        """Add an entity; what becomes of it."""
+    def add(
+        self, entity_type: str, name: str, content_hash: bytes, known: bytes | None, **about: Any
+    ) -> Outcome:
+        """Add an entity and what else there is to tell about it; what becomes of it."""
         outcome = Outcome.UNCHANGED if known == content_hash else Outcome.UPDATED
         if known is None:
             outcome = Outcome.ADDED
@@ -266,7 +278,9 @@ class _Entries:
                 name=name,
                 model=self._model.name,
                 model_version=self._model.version,
+                category=self._model.category,
                 outcome=outcome,
+                **about,
             )
         )
         return outcome
