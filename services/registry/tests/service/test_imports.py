@@ -213,6 +213,9 @@ async def test_a_chart(client: Any, facts: Facts, server: SourceServer, way: str
     [model] = await entries(client, imported, entity_type="model")
     assert (model.name, model.model_version) == ("shop", "1.2.3")
     assert imported.notes == []
+    # By whichever address it comes, it is one chart; Artifact Hub vouches for its own.
+    [stored] = (await client.ask(registry.LIST_MODELS, registry.ListModels(name="shop"))).models
+    assert stored["registrant"]["kind"] == ("artifacthub" if way == "artifact hub" else "helm")
 
 
 async def test_a_chart_that_cannot_be_rendered(client: Any, facts: Facts) -> None:
