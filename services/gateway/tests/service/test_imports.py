@@ -234,6 +234,7 @@ async def test_a_large_file_is_packed_and_a_too_large_one_is_refused(
         ({"uploadType": "file"}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": []}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": [1]}, "body_shape"),
+        ({"uploadType": "file", "importBody": {"modelFile": ""}}, "model_file_empty"),
         ({"uploadType": "file", "importBody": {"modelFile": [256]}}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": {"modelFile": "ä"}}, "model_file_unreadable"),
         ({"uploadType": "csv", "importBody": {"modelCsv": 7}}, "sheet_unreadable"),

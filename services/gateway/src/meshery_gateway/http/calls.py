@@ -152,16 +152,7 @@ class Call:
 
     def id(self, name: str = "id") -> UUID:
         """A UUID of the path. Raises Invalid."""
-        text = self.request.match_info[name]
-        try:
-            return UUID(text)
-        except ValueError:
-            raise Invalid(
-                f"{text!r} is no id.",
-                code="id_invalid",
-                fields=(FieldProblem(path=name, message="must be a UUID"),),
-                remedy="Take the id from a list.",
-            ) from None
+        return id_of(name, self.request.match_info[name])
 
     def text(self, *names: str) -> str:
         """A query parameter in whichever spelling the client used: camelCase, snake_case or all lower."""
@@ -271,6 +262,19 @@ class Call:
 def _gzipped(body: bytes) -> bytes:
     packer = zlib.compressobj(_COMPRESS_LEVEL, wbits=zlib.MAX_WBITS | 16)
     return packer.compress(body) + packer.flush()
+
+
+def id_of(name: str, text: str) -> UUID:
+    """A UUID as the client named and wrote it. Raises Invalid."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid(
+            f"{text[:100]!r} is no id.",
+            code="id_invalid",
+            fields=(FieldProblem(path=name, message="must be a UUID"),),
+            remedy="Take the id from a list.",
+        ) from None
 
 
 def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:

@@ -104,6 +104,10 @@ async def _file_of(body: dict[str, Any]) -> dict[str, str]:
 
 def _bytes_of(value: Any) -> bytes:
     """A file as Go's clients (base64) or browsers (an array of bytes) write it. Raises Invalid."""
+    if value in ("", []):
+        raise Invalid(
+            "The file is empty.", code="model_file_empty", remedy="Send a file that has something in it."
+        )
     try:
         if isinstance(value, str) and value:
             return base64.b64decode(_plain(value), validate=True)

@@ -141,7 +141,7 @@ class ImportsService:
             raise TooLarge(
                 f"The file has more than {self._max_source_bytes:,} bytes once unpacked.",
                 code="source_too_large",
-                remedy="Import a smaller part, or have REGISTRY_MAX_SOURCE_BYTES raised.",
+                remedy="Import a smaller part, or have REGISTRY_FETCH__MAX_BYTES raised.",
             )
         if not unpacker.eof:
             raise _not_readable("`file.contentGzip` is cut off.")
