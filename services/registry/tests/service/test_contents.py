@@ -15,7 +15,7 @@ import pytest
 
 from meshery_common.background import alongside
 from meshery_common.database import Database
-from meshery_contracts import definitions, registry
+from meshery_contracts import definitions, imports, registry
 from meshery_contracts.paging import PageRequest
 from meshery_contracts.registry import KindName, ListComponents, ListModels, RegisterOpenAPI
 from meshery_registry.domain.contents import read_contents
@@ -196,3 +196,22 @@ async def test_the_version_that_a_cluster_serves_stands_for_a_kind(db: Database,
     resolved = await client.ask(registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=kinds))
     newest = newest_kubernetes(CONTENT).model.version
     assert [one.model.model["version"] for one in resolved.kinds] == [oldest, newest]
+
+
+async def test_what_ships_comes_back_as_what_ships(db: Database, client: Any) -> None:
+    await Contents(db, PackageRegistrar(), CONTENT).store()
+    newest = newest_kubernetes(CONTENT).model
+    exported = await client.ask(
+        imports.EXPORT_MODEL, imports.ExportModel(name=newest.name, version=newest.version)
+    )
+    file = imports.UploadedFile(file_name="kubernetes.tar", content=exported.content)
+    started = await client.ask(imports.IMPORT_DEFINITIONS, imports.ImportDefinitions(file=file))
+    imported = started
+    while imported.finished_at is None:
+        await asyncio.sleep(0.05)
+        imported = await client.ask(imports.GET_IMPORT, imports.ImportId(import_id=started.id))
+    assert (imported.models.unchanged, imported.models.added) == (1, 0)
+    assert (imported.components.added, imported.relationships.added, imported.policies.added) == (0, 0, 0)
+    assert imported.components.unchanged > 80
+    models = await client.ask(registry.LIST_MODELS, ListModels(name=newest.name, version=newest.version))
+    assert models.total_count == 1

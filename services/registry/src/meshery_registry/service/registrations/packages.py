@@ -24,6 +24,7 @@ from meshery_registry.domain.prepared import PreparedModel, PreparedPackage
 from meshery_registry.store import PackageStore, PolicyStore, RegistrationStore
 from meshery_registry.store.packages import Known
 from meshery_registry.store.registrations import Registration
+from meshery_registry.store.visible import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class PackageRegistrar:
         names it. What was refused before is not in the report.
         """
         organization_id = caller.organization_id
+        if source is None and await self._ships(tx, organization_id, package):
+            return self._unchanged(package)
         source = source or source_of(package.model)
         part = f"model {package.model.model_id}"
         await self._registrations.locked_generation(tx, organization_id)
@@ -76,11 +79,9 @@ class PackageRegistrar:
         before = await self._registrations.registration(tx, organization_id, source.registrant_id, part)
         fingerprint = package.fingerprint + (b"complete" if complete else b"")
         if before is not None and before.fingerprint == fingerprint:
-            known, entries = _all_of(package), _Entries(package.model)
-            self._report(entries, package, known)
             if is_news:
                 await self._announce(tx, package.model, caller, source, "is registered by a new name")
-            return entries.told
+            return self._unchanged(package)
         known = await self._store.known(tx, organization_id, package.model.model_id)
         if keep_model and known.model is not None:
             package = replace(package, model=replace(package.model, content_hash=known.model))
@@ -117,6 +118,30 @@ class PackageRegistrar:
             counts = entries.counts
             told = ", ".join(f"{counts[one]} {one.value}" for one in Outcome if counts.get(one))
             await self._announce(tx, package.model, caller, source, f"is registered: {told}")
+        return entries.told
+
+    async def _ships(self, tx: Transaction, organization_id: UUID, package: PreparedPackage) -> bool:
+        """Whether all of a package ships with us just so, and the organisation has no model of its own in its place."""
+        model = package.model
+        words = (model.registrant_kind, model.name, model.version, model.definition_version)
+        known = await self._store.known(tx, SHIPPED, names.described_model_id(SHIPPED, *words))
+        if organization_id == SHIPPED or known.model != model.content_hash:
+            return False
+        if (await self._store.known(tx, organization_id, model.model_id)).model is not None:
+            return False
+        parts = (
+            (package.components, known.components),
+            (package.relationships, known.relationships),
+            (package.connections, known.connections),
+        )
+        policies = {content_hash for _, content_hash in package.policies}
+        return policies <= set(known.policies.values()) and all(
+            {one.content_hash for one in ours} <= set(theirs.values()) for ours, theirs in parts
+        )
+
+    def _unchanged(self, package: PreparedPackage) -> list[ImportEntry]:
+        entries = _Entries(package.model)
+        self._report(entries, package, _all_of(package))
         return entries.told
 
     def _report(self, entries: _Entries, package: PreparedPackage, known: Known) -> _Changed:
