@@ -169,6 +169,7 @@ async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSess
             {"files_refused": 1},
             "Nothing of istio.tar.gz was imported: 1 refused. a.zip: It is cut off. Send it.",
         ),
+        ({"models": OutcomeCounts(refused=1)}, "Nothing of istio.tar.gz was imported: 1 refused."),
         ({"dry_run": True, "files_refused": 1}, "Nothing of istio.tar.gz would be imported: 1 refused."),
         ({"connections": OutcomeCounts(added=2)}, "Imported istio.tar.gz: 2 added."),
         ({}, "Imported istio.tar.gz: there was nothing in it."),
@@ -301,6 +302,13 @@ async def test_a_model_is_downloaded(http: ClientSession, stubs: Stubs) -> None:
     async with http.get("/api/registry/export?name=istio&older=true") as reply:
         assert reply.status == 200
     assert asked[2][0].older
+    for query, said in (
+        ("id=x", "'x' is no id."),
+        ("name=x&outputFormat=xml", "`outputFormat` is one of json, yaml."),
+        ("name=x&file_type=zip", "`fileType` is one of oci, tar."),
+    ):
+        async with http.get(f"/api/registry/export?{query}") as reply:
+            assert (reply.status, (await reply.json())["error"]) == (400, said)
 
 
 async def test_operations_of_our_own(http: ClientSession, stubs: Stubs) -> None:

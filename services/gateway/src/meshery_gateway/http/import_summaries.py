@@ -94,8 +94,12 @@ def sentence(imported: Import, refused: Sequence[ImportEntry] = ()) -> str:
         whole = (
             f"Nothing of {imported.source} {'would be' if imported.dry_run else 'was'} imported: {parts[0]}."
         )
-        whole = " ".join([whole, *(f"{one.name}: {one.reason} {one.remedy}".strip() for one in refused[:1])])
+        whole = " ".join([whole, *(_told(one) for one in refused[:1])])
     return " ".join([whole, *imported.notes])
+
+
+def _told(refused: ImportEntry) -> str:
+    return f"{refused.name}: {refused.reason} {refused.remedy}".removeprefix(": ").strip()
 
 
 def _groups(imported: Import) -> tuple[OutcomeCounts, ...]:

@@ -27,8 +27,10 @@ from meshery_contracts.imports import (
     ListImportEntries,
     ListImports,
     Outcome,
+    PackageFile,
+    PackageFormat,
 )
-from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.calls import Call, both_read, id_of, message_from
 from meshery_gateway.http.import_summaries import generated, summary
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 
@@ -225,8 +227,9 @@ async def cancel_import(call: Call) -> web.StreamResponse:
 
 async def export_model(call: Call) -> web.StreamResponse:
     """A model as a package file."""
+    model_id = call.text("id")
     values: dict[str, Any] = {
-        "model_id": call.text("id") or None,
+        "model_id": id_of("id", model_id) if model_id else None,
         "name": call.text("name"),
         "version": call.text("version"),
         # Asked for unless the parameter says something else.
@@ -234,8 +237,13 @@ async def export_model(call: Call) -> web.StreamResponse:
         "relationships": call.flag("relationships") or not call.text("relationships"),
         "older": call.flag("older"),
     }
-    for name, parameter in (("format", "outputFormat"), ("file_type", "fileType")):
+    for name, parameter, known in (
+        ("format", "outputFormat", PackageFormat),
+        ("file_type", "fileType", PackageFile),
+    ):
         if text := call.text(parameter).lower():
+            if text not in list(known):
+                raise Invalid(f"`{parameter}` is one of {', '.join(known)}.", code="parameter_invalid")
             values[name] = text
     exported = await call.ask(contract.EXPORT_MODEL, message_from(ExportModel, values))
     name = "".join(one if one.isalnum() or one in "-_." else "_" for one in exported.file_name)
