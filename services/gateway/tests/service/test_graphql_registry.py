@@ -36,6 +36,7 @@ from meshery_contracts.policies import (
 )
 from meshery_contracts.registrations import (
     DefinitionStatus,
+    DeletedDefinition,
     DeletedModel,
     RegisteredDefinition,
     StatusReport,
@@ -173,17 +174,23 @@ async def test_status_deletion_and_quarantine(http: ClientSession, stubs: Stubs)
     switched = await stubs.answer(registrations.SET_STATUS, report)
     gone = DeletedModel(id=uuid4(), name="istio", version="1", components=2, relationships=1, generation=3)
     await stubs.answer(registrations.DELETE_MODEL, gone)
+    dropped = DeletedDefinition(
+        id=uuid4(), entity_type="connection", name="prometheus", model="m", generation=3
+    )
+    await stubs.answer(registrations.DELETE_CONNECTION_DEFINITION, dropped)
     registered = RegisteredDefinition(entity_type="component", name="Gateway", outcome=Outcome.ADDED)
     pushed = await stubs.answer(registrations.REGISTER_DEFINITION, registered)
     await stubs.answer(registrations.APPROVE, Verdict(definitions=[registered]))
     query = """mutation ($id: UUID!) {
         setDefinitionStatus(type: model, id: $id, status: ignored) { entityType status previous }
         deleteModel(id: $id) { name components }
+        deleteConnectionDefinition(id: $id) { entityType name model }
         registerDefinition(input: {connection: {kind: "istio", metadata: {host_name: "x"}}, entityType: "component",
             entity: "e30="}) { name outcome quarantined }
         approveDefinitions(ids: [$id]) { definitions { outcome } } }"""
     assert await ask(http, query, id=str(report.id)) == {
         "setDefinitionStatus": {"entityType": "model", "status": "ignored", "previous": "enabled"},
+        "deleteConnectionDefinition": {"entityType": "connection", "name": "prometheus", "model": "m"},
         "deleteModel": {"name": "istio", "components": 2},
         "registerDefinition": {"name": "Gateway", "outcome": "added", "quarantined": False},
         "approveDefinitions": {"definitions": [{"outcome": "added"}]},
