@@ -171,8 +171,15 @@ class ImportEntry(PublicMessage):
     position: int
     entity_type: str = Field(description="model, component, relationship, policy, connection or file.")
     name: str
+    display_name: str = ""
     model: str = ""
     model_version: str = ""
+    category: str = Field(default="", description="Of the model.")
+    api_version: str = Field(default="", description="Of a component.")
+    from_kinds: list[str] = Field(
+        default_factory=list, description="The kinds that a relationship goes from."
+    )
+    to_kinds: list[str] = Field(default_factory=list, description="The kinds that a relationship goes to.")
     outcome: Outcome
     reason: str = Field(default="", description="Why it was refused.")
     where: str = Field(default="", description="File and place in the source.")

@@ -81,6 +81,22 @@ class DeletedModel(PublicMessage):
     generation: int
 
 
+class DeleteConnectionDefinition(Message):
+    """Delete a kind of connections."""
+
+    definition_id: UUID
+
+
+class DeletedDefinition(PublicMessage):
+    """What is gone; with the last definition of a model the model."""
+
+    id: UUID
+    entity_type: str
+    name: str
+    model: str
+    generation: int
+
+
 class Registrant(Message):
     """Who registers, as adapters and other registrants write their connection."""
 
@@ -197,6 +213,15 @@ DELETE_MODEL = Endpoint(
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     summary="Delete a model with all that belongs to it; what ships with us can only be ignored.",
 )
+DELETE_CONNECTION_DEFINITION = Endpoint(
+    "meshery.rpc.registry.v1.delete_connection_definition",
+    DeleteConnectionDefinition,
+    DeletedDefinition,
+    key=Key.MANAGE_REGISTRY,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    summary="Delete a kind of connections; what ships with us stays.",
+)
 REGISTER_DEFINITION = Endpoint(
     "meshery.rpc.registry.v1.register_definition",
     RegisterDefinition,
@@ -257,6 +282,11 @@ STATUS_SET = Topic(
 )
 MODEL_DELETED = Topic(
     "meshery.evt.registry.v1.{organization_id}.model_deleted.{id}", RegistryFact, "A model was deleted."
+)
+DEFINITION_DELETED = Topic(
+    "meshery.evt.registry.v1.{organization_id}.definition_deleted.{id}",
+    RegistryFact,
+    "A definition was deleted, its model stays.",
 )
 DEFINITION_REGISTERED = Topic(
     "meshery.evt.registry.v1.{organization_id}.definition_registered.{id}",

@@ -196,7 +196,8 @@ class ListRelationships(PageRequest):
     model: str = ""
     model_id: UUID | None = None
     model_version: str = ""
-    kind: str = ""
+    kind: str = Field(default="", description="In small or capital letters, as `type` and `sub_type`.")
+    greedy: bool = Field(default=False, description="Whether `kind` may be a part of the kind.")
     type: str = ""
     sub_type: str = ""
     status: str = Field(default="enabled", description="Empty lists all.")

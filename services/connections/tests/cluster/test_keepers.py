@@ -19,7 +19,7 @@ from meshery_connections.settings import ConnectionsSettings
 from meshery_contracts import clusters, discovery
 from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
-from meshery_contracts.connections import ConnectionId, ConnectionStatus, SetStatus
+from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
@@ -163,3 +163,26 @@ async def test_a_new_crd_is_registered_as_custom(
     # Nothing else is sent again.
     (found,) = learned[before:]
     assert (found.group_version, found.custom, found.namespaced_kinds) == (f"{group}/v1", True, ["Thing"])
+
+
+@pytest.mark.parametrize("way", ["connected again", "uploaded again"])
+async def test_whoever_connects_a_cluster_again_has_it_teach_all_its_kinds_again(
+    ask: Ask,
+    caller: Caller,
+    connection_id: UUID,
+    learned: list[Any],
+    sandbox_cluster: ClusterForTests,
+    way: str,
+) -> None:
+    # Somebody may have deleted a model that the cluster taught: only the registry knows.
+    await seen(ask, caller, connection_id, "components", "registered")
+    taught = {one.group_version for one in learned}
+    learned.clear()
+    if way == "uploaded again":
+        await ask(
+            contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), caller
+        )
+    else:
+        for status in (ConnectionStatus.DISCONNECTED, ConnectionStatus.CONNECTED):
+            await ask(contract.SET_STATUS, SetStatus(connection_id=connection_id, status=status), caller)
+    await eventually(lambda: {one.group_version for one in learned} >= taught)

@@ -13,6 +13,7 @@ from meshery_common.health import Health
 from meshery_common.runtime import supervise
 from meshery_gateway.graphql import transport as graphql
 from meshery_gateway.http import (
+    connection_definitions,
     connections,
     definitions,
     deployments,
@@ -45,6 +46,7 @@ PLAIN_ROUTES: tuple[Route, ...] = (
     *designs.ROUTES,
     *deployments.ROUTES,
     *connections.ROUTES,
+    *connection_definitions.ROUTES,
     *definitions.ROUTES,
     *policies.ROUTES,
     *imports.ROUTES,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from aiohttp import ClientSession
 
-from meshery_contracts import definitions, evaluation
+from meshery_contracts import definitions, evaluation, registrations
 from meshery_contracts.definitions import (
     Icons,
     NameCount,
@@ -19,7 +21,8 @@ from meshery_contracts.definitions import (
     ValidationResults,
 )
 from meshery_contracts.evaluation import EvaluationResponse, EvaluationTrace
-from meshery_contracts.registry import EntityPage
+from meshery_contracts.registrations import DeletedDefinition, RegisteredDefinition
+from meshery_contracts.registry import Document, EntityPage
 from meshery_testkit.nats import People
 from meshery_testkit.stubs import Stubs
 
@@ -73,6 +76,56 @@ async def test_no_kind_of_connections(http: ClientSession, stubs: Stubs) -> None
     await stubs.answer(definitions.LIST_CONNECTION_DEFINITIONS, EntityPage(connection_definitions=[]))
     async with http.get(f"/api/registry/connections/{uuid4()}") as reply:
         assert reply.status == 404
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_a_kind_of_connections_is_defined_and_replaced(
+    http: ClientSession, stubs: Stubs, prefix: str
+) -> None:
+    known = {"id": str(uuid4()), "kind": "prometheus", "modelId": str(uuid4())}
+    await stubs.answer(
+        definitions.LIST_CONNECTION_DEFINITIONS, EntityPage(total_count=1, connection_definitions=[known])
+    )
+    model = {
+        "name": "monitors",
+        "model": {"version": "v2.0.0"},
+        "registrant": {"kind": "github", "name": "GH"},
+    }
+    await stubs.answer(definitions.GET_MODEL, Document(entity=model))
+    done = RegisteredDefinition(id=UUID(known["id"]), entity_type="connection", name="prometheus")
+    asked = await stubs.answer(registrations.REGISTER_DEFINITION, done)
+    body = {"kind": "prometheus", "sub_type": "metrics", "credentialSchema": {"type": "object"}, "id": "x"}
+    async with http.post(f"{prefix}/connections", json=body) as reply:
+        assert (reply.status, await reply.json()) == (201, known)
+    named = {**body, "modelReference": model}
+    async with http.post(f"{prefix}/connections", json=named) as reply:
+        assert reply.status == 201
+    async with http.put(f"{prefix}/connections/{known['id']}", json={"name": "Prometheus"}) as reply:
+        assert (reply.status, await reply.json()) == (200, known)
+    async with http.put(f"{prefix}/connections/{known['id']}", json={"kind": "grafana"}) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (400, "connection_kind")
+    async with http.post(f"{prefix}/connections", json={"kind": "x", "modelReference": "m"}) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (400, "model_reference_invalid")
+    sent = [(one.connection.kind, one.connection.name, b64decode(one.entity)) for one, _ in asked]
+    assert [(kind, name) for kind, name, _ in sent] == [("meshery", ""), ("github", "GH"), ("github", "GH")]
+    first, second, third = (orjson.loads(entity) for _, _, entity in sent)
+    assert first == {
+        "schemaVersion": "connections.meshery.io/v1beta3", "kind": "prometheus", "subType": "metrics",
+        "credentialSchema": {"type": "object"},
+        "model": {"name": "connections", "displayName": "Connections", "model": {"version": "v1.0.0"}},
+    }  # fmt: skip
+    assert second["model"] == third["model"] == model
+    assert (third["kind"], third["name"]) == ("prometheus", "Prometheus")
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+async def test_a_kind_of_connections_is_deleted(http: ClientSession, stubs: Stubs, prefix: str) -> None:
+    one = uuid4()
+    gone = DeletedDefinition(id=one, entity_type="connection", name="prometheus", model="m", generation=3)
+    asked = await stubs.answer(registrations.DELETE_CONNECTION_DEFINITION, gone)
+    async with http.delete(f"{prefix}/connections/{one}") as reply:
+        assert (reply.status, (await reply.json())["name"]) == (200, "prometheus")
+    assert asked[0][0].definition_id == one
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)

@@ -36,6 +36,7 @@ from meshery_contracts.policies import (
 )
 from meshery_contracts.registrations import (
     DefinitionStatus,
+    DeletedDefinition,
     DeletedModel,
     RegisteredDefinition,
     StatusReport,
@@ -173,17 +174,23 @@ async def test_status_deletion_and_quarantine(http: ClientSession, stubs: Stubs)
     switched = await stubs.answer(registrations.SET_STATUS, report)
     gone = DeletedModel(id=uuid4(), name="istio", version="1", components=2, relationships=1, generation=3)
     await stubs.answer(registrations.DELETE_MODEL, gone)
+    dropped = DeletedDefinition(
+        id=uuid4(), entity_type="connection", name="prometheus", model="m", generation=3
+    )
+    await stubs.answer(registrations.DELETE_CONNECTION_DEFINITION, dropped)
     registered = RegisteredDefinition(entity_type="component", name="Gateway", outcome=Outcome.ADDED)
     pushed = await stubs.answer(registrations.REGISTER_DEFINITION, registered)
     await stubs.answer(registrations.APPROVE, Verdict(definitions=[registered]))
     query = """mutation ($id: UUID!) {
         setDefinitionStatus(type: model, id: $id, status: ignored) { entityType status previous }
         deleteModel(id: $id) { name components }
+        deleteConnectionDefinition(id: $id) { entityType name model }
         registerDefinition(input: {connection: {kind: "istio", metadata: {host_name: "x"}}, entityType: "component",
             entity: "e30="}) { name outcome quarantined }
         approveDefinitions(ids: [$id]) { definitions { outcome } } }"""
     assert await ask(http, query, id=str(report.id)) == {
         "setDefinitionStatus": {"entityType": "model", "status": "ignored", "previous": "enabled"},
+        "deleteConnectionDefinition": {"entityType": "connection", "name": "prometheus", "model": "m"},
         "deleteModel": {"name": "istio", "components": 2},
         "registerDefinition": {"name": "Gateway", "outcome": "added", "quarantined": False},
         "approveDefinitions": {"definitions": [{"outcome": "added"}]},
@@ -329,6 +336,12 @@ async def test_changes_are_followed(http: ClientSession, stubs: Stubs, person: C
         fact = ModelsRegistered(**a_fact(person), models=["istio"], generation=9, registered_at=NOW)
         await stubs.tell(registry.MODELS_REGISTERED, fact, person.organization_id, uuid4())
         assert (await wire.next())["registryChanges"] == {"sequence": 1, "models": ["istio"], "generation": 9}
+        # What ships with us changes everybody's registry; only a list knows its generation then.
+        shipped = fact.model_copy(update={"organization_id": UUID(int=0), "models": ["kubernetes"]})
+        await stubs.tell(registry.MODELS_REGISTERED, shipped, UUID(int=0), uuid4())
+        assert (await wire.next())["registryChanges"] == {
+            "sequence": 2, "models": ["kubernetes"], "generation": None,
+        }  # fmt: skip
         switched = PolicyFact(
             **a_fact(person), policy_id=UUID(int=2), name="no-latest", version=1, state=PolicyState.ENABLED,
             enforcement=Enforcement.WARN,

@@ -61,11 +61,20 @@ def an_entry(position: int, entity_type: str, name: str, outcome: Outcome, **mor
 
 ENTRIES = [
     an_entry(0, "model", "istio", Outcome.ADDED),
-    an_entry(1, "component", "Gateway", Outcome.ADDED),
+    an_entry(
+        1, "component", "Gateway", Outcome.ADDED, display_name="A Gateway", category="Cloud Native Network"
+    ),
     an_entry(
         2, "component", "Broken", Outcome.REFUSED, reason="has no kind", where="b.json", remedy="add it"
     ),
-    an_entry(3, "relationship", "edge non-binding network", Outcome.UNCHANGED),
+    an_entry(
+        3,
+        "relationship",
+        "edge non-binding network",
+        Outcome.UNCHANGED,
+        from_kinds=["Gateway"],
+        to_kinds=["Pod", "Service"],
+    ),
 ]
 
 
@@ -129,9 +138,17 @@ async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSess
     assert answer["err_msg"] == "Imported istio.tar.gz: 2 added, 1 unchanged, 1 refused."
     told = answer["entity_type_summary"]
     assert told["successful_components"] == [
-        {"DisplayName": "Gateway", "Model": "istio", "Category": "", "Version": "1.20", "Metadata": "added"}
-    ]
-    assert told["successfulRelationships"][0]["Subtype"] == "network"
+        {
+            "DisplayName": "A Gateway", "Model": "istio", "Category": "Cloud Native Network", "Version": "1.20",
+            "Metadata": "added",
+        }
+    ]  # fmt: skip
+    assert told["successfulRelationships"] == [
+        {
+            "Kind": "edge", "RelationshipType": "non-binding", "Subtype": "network", "Model": "istio",
+            "Selectors": [{"allow": {"from": [{"kind": "Gateway"}], "to": [{"kind": "Pod"}, {"kind": "Service"}]}}],
+        }
+    ]  # fmt: skip
     assert told["unsuccessful_component_names"] == [
         {
             "name": ["Broken"],
@@ -143,6 +160,29 @@ async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSess
             },
         }
     ]
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        (
+            {"files_refused": 1},
+            "Nothing of istio.tar.gz was imported: 1 refused. a.zip: It is cut off. Send it.",
+        ),
+        ({"models": OutcomeCounts(refused=1)}, "Nothing of istio.tar.gz was imported: 1 refused."),
+        ({"dry_run": True, "files_refused": 1}, "Nothing of istio.tar.gz would be imported: 1 refused."),
+        ({"connections": OutcomeCounts(added=2)}, "Imported istio.tar.gz: 2 added."),
+        ({}, "Imported istio.tar.gz: there was nothing in it."),
+    ],
+)
+async def test_what_a_shell_says(
+    http: ClientSession, stubs: Stubs, counts: dict[str, Any], sentence: str
+) -> None:
+    refused = an_entry(0, "file", "a.zip", Outcome.REFUSED, reason="It is cut off.", remedy="Send it.")
+    await imported(stubs, an_import(**counts), [refused] if "files_refused" in counts else [])
+    file = {"fileName": "istio.tar.gz", "modelFile": base64.b64encode(b"x").decode()}
+    answer = await send(http, {"uploadType": "file", "importBody": file})
+    assert answer["err_msg"].startswith(sentence)
 
 
 async def test_addresses_and_sheets(http: ClientSession, stubs: Stubs) -> None:
@@ -195,6 +235,7 @@ async def test_a_large_file_is_packed_and_a_too_large_one_is_refused(
         ({"uploadType": "file"}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": []}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": [1]}, "body_shape"),
+        ({"uploadType": "file", "importBody": {"modelFile": ""}}, "model_file_empty"),
         ({"uploadType": "file", "importBody": {"modelFile": [256]}}, "model_file_unreadable"),
         ({"uploadType": "file", "importBody": {"modelFile": "ä"}}, "model_file_unreadable"),
         ({"uploadType": "csv", "importBody": {"modelCsv": 7}}, "sheet_unreadable"),
@@ -235,7 +276,7 @@ async def test_packages_are_generated(http: ClientSession, stubs: Stubs) -> None
     answer = await send(http, {"data": [{"name": "istio", "register": True}, {"name": "x"}]}, path="generate")
     assert [(one.artifact_hub, one.dry_run) for one in asked] == [("istio", False), ("x", True)]
     assert [one["name"] for one in answer] == ["istio", "x"]
-    assert [one["displayName"] for one in answer[0]["components"]] == ["Gateway"]
+    assert [one["displayName"] for one in answer[0]["components"]] == ["A Gateway"]
     assert answer[0]["errors"] == ["component Broken: has no kind"]
 
 
@@ -261,6 +302,13 @@ async def test_a_model_is_downloaded(http: ClientSession, stubs: Stubs) -> None:
     async with http.get("/api/registry/export?name=istio&older=true") as reply:
         assert reply.status == 200
     assert asked[2][0].older
+    for query, said in (
+        ("id=x", "'x' is no id."),
+        ("name=x&outputFormat=xml", "`outputFormat` is one of json, yaml."),
+        ("name=x&file_type=zip", "`fileType` is one of oci, tar."),
+    ):
+        async with http.get(f"/api/registry/export?{query}") as reply:
+            assert (reply.status, (await reply.json())["error"]) == (400, said)
 
 
 async def test_operations_of_our_own(http: ClientSession, stubs: Stubs) -> None:

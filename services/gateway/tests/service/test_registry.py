@@ -87,6 +87,24 @@ async def test_parameters_of_models(http: ClientSession, stubs: Stubs) -> None:
     assert (second["name"], second["greedy"], second["with_schemas"]) == ("istio", True, False)
 
 
+async def test_relationships_by_a_part_of_their_kind(http: ClientSession, stubs: Stubs) -> None:
+    asked = await stubs.answer(contract.LIST_RELATIONSHIPS, a_page("relationships"))
+    await read(http, "/api/meshmodels/models/kubernetes/relationships/hier?search=true")
+    assert (asked[0][0].kind, asked[0][0].greedy, asked[0][0].search) == ("hier", True, "")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("models?id=x", "id"), ("components?model_id=x", "modelId"), ("relationships?id=x", "id")],
+)
+async def test_a_wrong_id_is_told_by_the_name_of_the_parameter(
+    http: ClientSession, path: str, name: str
+) -> None:
+    async with http.get(f"/api/registry/{path}") as reply:
+        problem = await reply.json()
+    assert (reply.status, problem["code"], problem["fields"][0]["path"]) == (400, "id_invalid", name)
+
+
 async def test_policies_as_meshery_spells_their_path(http: ClientSession, stubs: Stubs) -> None:
     asked = await stubs.answer(contract.LIST_POLICIES, a_page("policies"))
     for path in ("policies", "policies/core", "policiescore"):

@@ -11,10 +11,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from meshery_contracts import designs, identity, inventory
+from meshery_contracts import designs, identity, inventory, registry
 from meshery_contracts.designs import DesignSaved
 from meshery_contracts.errors import Forbidden, Unavailable
 from meshery_contracts.keys import ORDER, Key
+from meshery_contracts.registry import ModelsRegistered
 from meshery_gateway.http import live as module
 from meshery_gateway.http.live import Live
 from meshery_gateway.http.live_sessions import Credential, LiveSession
@@ -72,6 +73,16 @@ def saved(version: int) -> Raw:
     return Raw(subject, fact.model_dump_json().encode())
 
 
+def registered(model: str) -> Raw:
+    """What ships with us was stored."""
+    fact = ModelsRegistered(
+        organization_id=UUID(int=0), occurred_at=NOW, category="model", action="register", description="",
+        models=[model], generation=1, registered_at=NOW,
+    )  # fmt: skip
+    subject = registry.MODELS_REGISTERED.subject_for(UUID(int=0), uuid4())
+    return Raw(subject, fact.model_dump_json().encode())
+
+
 def changed(number: int, about: UUID) -> Raw:
     """Objects changed; the publisher's number stands in the header."""
     event = inventory.ResourcesChanged(connection_id=about, changes=[])
@@ -102,6 +113,29 @@ async def test_overflow_drops_the_oldest_and_says_so_once(monkeypatch: pytest.Mo
     assert [one.sequence for one in deliveries] == [1, 2, 3, 4]
     events = [one.happened.event for one in deliveries if one.happened]
     assert [event.version for event in events if isinstance(event, DesignSaved)] == [5, 6, 7]
+
+
+async def test_what_ships_with_us_is_told_to_every_organisation() -> None:
+    live = a_live()
+    elsewhere = a_live_session(organization_id=uuid4())
+    with (
+        live.follow(a_live_session(), Key.VIEW_REGISTRY, registry.MODELS_REGISTERED) as here,
+        live.follow(elsewhere, Key.VIEW_REGISTRY, registry.MODELS_REGISTERED) as there,
+        live.follow(a_live_session(), Key.VIEW_DESIGNS, designs.SAVED) as other,
+    ):
+        await live.arrived(registered("kubernetes"))
+        # Nobody's designs are not everybody's.
+        await live.arrived(Raw(designs.SAVED.subject_for(UUID(int=0), uuid4()), saved(1).data))
+        await live.arrived(saved(2))
+        for following in (here, there):
+            told = (await anext(following)).happened
+            assert told is not None
+            assert isinstance(told.event, ModelsRegistered)
+            assert told.event.models == ["kubernetes"]
+        told = (await anext(other)).happened
+        assert told is not None
+        assert isinstance(told.event, DesignSaved)
+        assert told.event.version == 2
 
 
 async def test_a_gap_in_the_numbers_of_a_subject() -> None:

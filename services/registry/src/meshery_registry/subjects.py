@@ -59,6 +59,7 @@ async def serve(bus: Bus, use: UseCases) -> None:
     await bus.serve(details.VALIDATE, use.validation.validate)
     await bus.serve(changes.SET_STATUS, use.removals.set_status)
     await bus.serve(changes.DELETE_MODEL, use.removals.delete_model)
+    await bus.serve(changes.DELETE_CONNECTION_DEFINITION, use.removals.delete_connection_definition)
     await bus.serve(changes.REGISTER_DEFINITION, use.pushed.register)
     await bus.serve(changes.REGISTER_UNVERIFIED, use.pushed.quarantine)
     await bus.serve(changes.LIST_QUARANTINED, use.pushed.page)

@@ -265,6 +265,7 @@ def _refusal(refused: Refusal, package: PreparedPackage | None = None) -> Import
         name=refused.name,
         model=package.model.name if package else "",
         model_version=package.model.version if package else "",
+        category=package.model.category if package else "",
         outcome=Outcome.REFUSED,
         reason=refused.reason,
         where=refused.where,

@@ -15,7 +15,7 @@ import pytest
 
 from meshery_common.background import alongside
 from meshery_common.database import Database
-from meshery_contracts import definitions, registry
+from meshery_contracts import definitions, imports, registry
 from meshery_contracts.paging import PageRequest
 from meshery_contracts.registry import KindName, ListComponents, ListModels, RegisterOpenAPI
 from meshery_registry.domain.contents import read_contents
@@ -41,12 +41,28 @@ async def the_generation(db: Database) -> int:
         return await RegistrationStore().locked_generation(tx, SHIPPED)
 
 
+async def untold(db: Database, organization_id: UUID) -> int:
+    """How many changes of an organisation's registry no fact has told: every one has to be."""
+    return int(
+        await db.fetchval(
+            organization_id,
+            """
+            select generation - (select count(*) from outbox where subject like $2)
+            from generations where organization_id = $1
+            """,
+            organization_id,
+            registry.MODELS_REGISTERED.wildcard(organization_id, "%"),
+        )
+    )
+
+
 async def test_everything_is_stored_once_and_everybody_sees_it(db: Database, client: Any) -> None:
     contents = Contents(db, PackageRegistrar(), CONTENT)
     assert await contents.store() > 0
     generation = await the_generation(db)
     assert await contents.store() == 0
     assert await the_generation(db) == generation
+    assert await untold(db, SHIPPED) == 0
     page = await client.ask(
         registry.LIST_COMPONENTS, ListComponents(model="kubernetes", name="Deployment", with_schemas=True)
     )
@@ -115,6 +131,7 @@ async def test_a_version_that_ships_no_longer_keeps_its_kinds_and_hands_its_rela
         assert after.relationships[0]["model"]["model"]["version"] == newest_kubernetes(folder).model.version
         again = await client.ask(registry.LIST_COMPONENTS, last)
         assert [one["id"] for one in again.components] == [one["id"] for one in pods.components]
+        assert await untold(db, SHIPPED) == 0
 
 
 def newest_kubernetes(folder: Path) -> Package:
@@ -157,6 +174,7 @@ async def test_a_cluster_that_serves_what_ships_with_us_makes_no_copies(
     report = await client.register(shipped_registration())
     assert (report.added, report.unchanged) == ((0, 1) if first == "content" else (1, 0))
     await contents.store()
+    assert await untold(db, client.caller.organization_id) == 0
     wanted = ListComponents(name="ConfigMap", model_version=shipped_registration().cluster_version)
     page = await client.ask(registry.LIST_COMPONENTS, wanted)
     assert page.total_count == 1
@@ -178,3 +196,22 @@ async def test_the_version_that_a_cluster_serves_stands_for_a_kind(db: Database,
     resolved = await client.ask(registry.RESOLVE_KINDS, registry.ResolveKinds(kinds=kinds))
     newest = newest_kubernetes(CONTENT).model.version
     assert [one.model.model["version"] for one in resolved.kinds] == [oldest, newest]
+
+
+async def test_what_ships_comes_back_as_what_ships(db: Database, client: Any) -> None:
+    await Contents(db, PackageRegistrar(), CONTENT).store()
+    newest = newest_kubernetes(CONTENT).model
+    exported = await client.ask(
+        imports.EXPORT_MODEL, imports.ExportModel(name=newest.name, version=newest.version)
+    )
+    file = imports.UploadedFile(file_name="kubernetes.tar", content=exported.content)
+    started = await client.ask(imports.IMPORT_DEFINITIONS, imports.ImportDefinitions(file=file))
+    imported = started
+    while imported.finished_at is None:
+        await asyncio.sleep(0.05)
+        imported = await client.ask(imports.GET_IMPORT, imports.ImportId(import_id=started.id))
+    assert (imported.models.unchanged, imported.models.added) == (1, 0)
+    assert (imported.components.added, imported.relationships.added, imported.policies.added) == (0, 0, 0)
+    assert imported.components.unchanged > 80
+    models = await client.ask(registry.LIST_MODELS, ListModels(name=newest.name, version=newest.version))
+    assert models.total_count == 1

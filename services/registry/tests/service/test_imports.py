@@ -20,6 +20,12 @@ import pytest
 from meshery_common.bus import Bus
 from meshery_common.context import MESSAGE_BYTES
 from meshery_contracts import imports, registry
+from meshery_contracts.definitions import (
+    GET_ICONS,
+    LIST_CONNECTION_DEFINITIONS,
+    GetIcons,
+    ListConnectionDefinitions,
+)
 from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, TooLarge
 from meshery_contracts.imports import (
     MAX_FILE_BYTES,
@@ -212,6 +218,9 @@ async def test_a_chart(client: Any, facts: Facts, server: SourceServer, way: str
     [model] = await entries(client, imported, entity_type="model")
     assert (model.name, model.model_version) == ("shop", "1.2.3")
     assert imported.notes == []
+    # By whichever address it comes, it is one chart; Artifact Hub vouches for its own.
+    [stored] = (await client.ask(registry.LIST_MODELS, registry.ListModels(name="shop"))).models
+    assert stored["registrant"]["kind"] == ("artifacthub" if way == "artifact hub" else "helm")
 
 
 async def test_a_chart_that_cannot_be_rendered(client: Any, facts: Facts) -> None:
@@ -287,6 +296,74 @@ async def test_a_model_package_comes_back_as_it_went(
     assert base64.b64decode(again.content) == base64.b64decode(exported.content)
 
 
+#: As Meshery's own packages are: pictures inside, words that its newer schemas do not know, and one bad picture.
+PICTURE = (
+    '<?xml version="1.0"?><!DOCTYPE svg><svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0h2"/></svg>'
+)
+WITH_PICTURES: dict[str, Any] = {
+    "m/model.json": {
+        "schemaVersion": "models.meshery.io/v1beta1",
+        "name": "Old Bakery",
+        "displayName": "Old Bakery",
+        "subCategory": "Baking & Frying",
+        "category": {"name": "Provisioning"},
+        "metadata": {"svgColor": PICTURE, "svgWhite": "<html/>", "shape": "circle"},
+        "model": {"version": "0.5.0"},
+        "registrant": {"kind": "artifacthub", "name": "Artifact Hub"},
+    },
+    "m/components/Oven.json": {
+        "schemaVersion": "components.meshery.io/v1beta1",
+        "styles": {"svgColor": PICTURE, "svgComplete": "", "background-image": "none", "shape": "circle"},
+        "capabilities": [{"kind": "mutate", "metadata": None}],
+        "configuration": None,
+        "component": {"kind": "Oven", "version": "bakery.example.com/v1", "schema": "{}"},
+    },
+    "m/components/Fryer.json": {
+        "schemaVersion": "components.meshery.io/v1beta1",
+        "component": {"kind": "Fryer", "version": "bakery.example.com/v1", "schema": '{"type": 5}'},
+    },
+    "m/relationships/edge.json": {
+        "schemaVersion": "relationships.meshery.io/v1alpha3",
+        "kind": "edge",
+        "type": "non-binding",
+        "subType": "network",
+        "metadata": {"styles": {"svgColor": PICTURE}},
+        "selectors": [{"allow": {"from": [{"kind": "Oven"}], "to": [{"kind": "Fryer"}]}}],
+    },
+    "m/connections/Bakery.json": {
+        "schemaVersion": "connections.meshery.io/v1beta3",
+        "kind": "bakery",
+        "styles": {"svgColor": f"<svg xmlns='http://www.w3.org/2000/svg' onload='x()'>{PICTURE[43:]}"},
+    },
+}
+
+
+@pytest.mark.parametrize("file_type", list(PackageFile))
+async def test_what_was_exported_is_unchanged_when_it_comes_back(
+    client: Any, facts: Facts, file_type: PackageFile
+) -> None:
+    files = {name: json.dumps(one).encode() for name, one in WITH_PICTURES.items()}
+    first = await done(client, facts, upload("m.zip", zipped(files)))
+    assert (first.models.added, first.components.added, first.connections.added) == (1, 2, 1)
+    export = ExportModel(name="Old Bakery", file_type=file_type)
+    exported = await client.ask(imports.EXPORT_MODEL, export)
+    again = await done(client, facts, upload("again", base64.b64decode(exported.content)))
+    told = [one for one in await entries(client, again) if one.outcome is not Outcome.UNCHANGED]
+    assert told == []
+    assert (await client.ask(imports.EXPORT_MODEL, export)).content == exported.content
+    models = await client.ask(registry.LIST_MODELS, registry.ListModels(name="Old Bakery"))
+    assert models.models[0]["subCategory"] == "Baking & Frying"
+    assert models.models[0]["metadata"]["shape"] == "circle"
+    # Nothing that runs is kept, and pictures are addresses.
+    definitions = await client.ask(LIST_CONNECTION_DEFINITIONS, ListConnectionDefinitions())
+    [connection] = definitions.connection_definitions
+    picture = connection["styles"]["svgColor"]
+    assert picture.startswith("/api/registry/icons/")
+    wanted = GetIcons(hashes=[picture.rpartition("/")[2].removesuffix(".svg")])
+    [icon] = (await client.ask(GET_ICONS, wanted)).icons.values()
+    assert "onload" not in icon
+
+
 async def test_sheets(client: Any, facts: Facts) -> None:
     models = "a,,,\nregistrant,modelDisplayName,model,category,publishToRegistry\nmeshery,Shop,shop,Database,true\n"
     components = "a,,,\nregistrant,model,component,schema,version\nmeshery,shop,Order,{},v1\n"
@@ -326,6 +403,41 @@ async def test_the_importer_may_name_the_model(client: Any, facts: Facts) -> Non
     [model] = await entries(client, imported, entity_type="model")
     assert (model.name, model.model_version) == ("my-shop", "9.9.9")
     assert await registered(client, "my-shop") == {"Order"}
+
+
+async def test_what_a_report_tells_of_an_entity(client: Any, facts: Facts) -> None:
+    crd = a_crd("SaleOrder")
+    crd["spec"]["versions"].append({**crd["spec"]["versions"][0], "name": "v2", "storage": False})
+    naming = ModelNaming(display_name="A Shop", category="Database")
+    imported = await done(client, facts, upload("crds.yaml", bundle(crd), model=naming))
+    model, *components = await entries(client, imported)
+    assert (model.display_name, model.category) == ("A Shop", "Database")
+    assert [(one.display_name, one.api_version, one.category) for one in components] == [
+        ("Sale Order", "shop.example.com/v1", "Database"),
+        ("Sale Order", "shop.example.com/v2", "Database"),
+    ]
+    relationship = {
+        "schemaVersion": "relationships.meshery.io/v1alpha3",
+        "kind": "edge",
+        "type": "non-binding",
+        "subType": "network",
+        "selectors": [
+            {"allow": {"from": [{"kind": "SaleOrder"}], "to": [{"kind": "Service"}, {"kind": "Pod"}]}}
+        ],
+    }
+    package = {
+        "m/model.json": {
+            "schemaVersion": "models.meshery.io/v1beta1",
+            "name": "m",
+            "model": {"version": "v1.0.0"},
+            "registrant": {"kind": "github"},
+        },
+        "m/edge.json": relationship,
+    }
+    files = {name: json.dumps(one).encode() for name, one in package.items()}
+    imported = await done(client, facts, upload("m.zip", zipped(files)))
+    [edge] = await entries(client, imported, entity_type="relationship")
+    assert (edge.from_kinds, edge.to_kinds) == (["SaleOrder"], ["Pod", "Service"])
 
 
 async def test_imports_are_listed_and_belong_to_their_organisation(client: Any, facts: Facts) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 from uuid import UUID, uuid4
@@ -16,13 +17,26 @@ from meshery_common.database import Database
 from meshery_common.encoding import encode
 from meshery_contracts import connections, definitions, registrations, registry
 from meshery_contracts.connections import ConnectionFact, ConnectionStatus
+from meshery_contracts.definitions import ListConnectionDefinitions
 from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
-from meshery_contracts.registrations import DefinitionStatus, DeleteModel, SetStatus, StatusType
+from meshery_contracts.registrations import (
+    DefinitionStatus,
+    DeleteConnectionDefinition,
+    DeleteModel,
+    SetStatus,
+    StatusType,
+)
 from meshery_contracts.registry import KindName, ListComponents, ListModels, ListRelationships
-from meshery_registry.domain.entities import ComponentEntity, ModelEntity, Package, RelationshipEntity
+from meshery_registry.domain.entities import (
+    ComponentEntity,
+    ConnectionEntity,
+    ModelEntity,
+    Package,
+    RelationshipEntity,
+)
 from meshery_registry.domain.prepared import PreparedPackage, prepared
 from meshery_registry.service import PackageRegistrar
 from meshery_registry.settings import RegistrySettings
@@ -169,6 +183,45 @@ async def test_what_ships_with_us_cannot_be_deleted(db: Database, client: Any) -
     with pytest.raises(Conflict) as refused:
         await client.ask(registrations.DELETE_MODEL, DeleteModel(model_id=model_id))
     assert refused.value.problem.code == "model_shipped"
+
+
+@pytest.mark.parametrize("owner", [None, SHIPPED])
+async def test_a_kind_of_connections_is_deleted(db: Database, client: Any, owner: UUID | None) -> None:
+    connections_ = (
+        ConnectionEntity("grafana", {"styles": {"svgColor": "<svg/>"}}),
+        ConnectionEntity("prometheus", {}),
+    )
+    package = replace(a_package(), relationships=(), connections=connections_)
+    model_id = await stored(db, client, package, owner)
+
+    async def left() -> dict[str, UUID]:
+        page = await client.ask(definitions.LIST_CONNECTION_DEFINITIONS, ListConnectionDefinitions())
+        return {one["kind"]: UUID(one["id"]) for one in page.connection_definitions}
+
+    async def delete(somebody: Any, kind: str) -> Any:
+        request = DeleteConnectionDefinition(definition_id=known[kind])
+        return await somebody.ask(registrations.DELETE_CONNECTION_DEFINITION, request)
+
+    known = await left()
+    if owner is not None:
+        with pytest.raises(Conflict) as refused:
+            await delete(client, "grafana")
+        assert refused.value.problem.code == "definition_shipped"
+        return
+    with pytest.raises(NotFound):
+        await delete(client.as_somebody(), "grafana")
+    with pytest.raises(Forbidden):
+        await delete(client.as_somebody(key_bits=LOCAL_BITS & ~bits_of((Key.MANAGE_REGISTRY,))), "grafana")
+    deleted = await delete(client, "grafana")
+    assert (deleted.name, deleted.entity_type, deleted.model) == ("grafana", "connection", "widgets")
+    assert set(await left()) == {"prometheus"}
+    assert await db.fetchval(client.caller.organization_id, "select count(*) from icons") == 0
+    # Whoever registers the same again has it again; with the last of it goes the model.
+    assert await stored(db, client, package) == model_id
+    assert await left() == known
+    for kind in known:
+        await delete(client, kind)
+    assert (await client.ask(registry.LIST_MODELS, ListModels())).total_count == 0
 
 
 async def test_changes_are_told_to_people_and_to_caches(db: Database, client: Any) -> None:

@@ -26,7 +26,13 @@ from meshery_registry.domain.entities import (
 from meshery_registry.domain.prepared import PreparedPackage, prepared
 from meshery_registry.service import PackageRegistrar
 from meshery_registry.service.registrations.packages import Source
-from meshery_registry.store import ComponentStore, DefinitionStore, ModelStore, RelationshipStore
+from meshery_registry.store import (
+    ComponentStore,
+    DefinitionStore,
+    ModelStore,
+    RegistrationStore,
+    RelationshipStore,
+)
 
 OURS, THEIRS, SHIPPED = uuid4(), uuid4(), UUID(int=0)
 MODEL = ModelEntity(
@@ -109,6 +115,33 @@ async def test_the_same_again_changes_nothing_and_says_so(db: Database) -> None:
         "connection unchanged": 1,
     }
     assert (await ids(db), await generation(db)) == (before, at)
+
+
+@pytest.mark.parametrize(
+    ("filters", "count"),
+    [
+        ({"kind": "edge"}, 2),
+        ({"kind": "Edge", "type": "Non-Binding", "sub_type": "NETWORK"}, 1),
+        ({"kind": "ed"}, 0),
+        ({"kind": "Ed", "greedy": True}, 2),
+        ({"kind": "e_g", "greedy": True}, 0),
+    ],
+)
+async def test_relationships_of_a_class(db: Database, filters: dict[str, Any], count: int) -> None:
+    await register(db, PACKAGE)
+    page, found = await RelationshipStore().page(db.within(OURS), OURS, ListRelationships(**filters))
+    assert (page.total_count, len(found)) == (count, count)
+
+
+async def test_the_generation_that_a_change_tells_is_that_of_lists(db: Database) -> None:
+    # What ships with us counts, too: lists carry the sum, and caches compare it with what they are told.
+    await register(db, replace(PACKAGE, model=replace(MODEL, name="shipped")), SHIPPED)
+    store = RegistrationStore()
+    async with db.transaction(OURS) as tx:
+        before = await store.locked_generation(tx, OURS)
+        changed = await store.next_generation(tx, OURS)
+    assert (before, changed) == (1, 2)
+    assert await generation(db) == changed
 
 
 async def test_what_changed_keeps_its_id(db: Database) -> None:

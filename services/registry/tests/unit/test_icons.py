@@ -117,7 +117,6 @@ def test_icons_go_apart_and_addresses_stay() -> None:
     assert styles == {
         "svgColor": f"/api/registry/icons/{key}.svg",
         "svgWhite": "https://example.com/a.svg",
-        "svgComplete": "",
         "shape": "round-rectangle",
     }
     assert refused == ["svgComplete: it is neither SVG nor an address of a picture"]

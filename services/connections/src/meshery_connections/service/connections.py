@@ -11,7 +11,7 @@ from meshery_connections.domain import states
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.service.doors import Doors
 from meshery_connections.service.moves import Actor, Moves, Seen
-from meshery_connections.store import ConnectionStore
+from meshery_connections.store import ConnectionStore, ObservationStore
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import (
     Connection,
@@ -32,6 +32,7 @@ class ConnectionsService:
     def __init__(self, db: Database, doors: Doors, moves: Moves) -> None:
         self._db = db
         self._store = ConnectionStore()
+        self._observations = ObservationStore()
         self._doors = doors
         self._moves = moves
 
@@ -93,6 +94,9 @@ class ConnectionsService:
             moved = current
             if target is not current.status:
                 moved = await self._moves.move(tx, current, target, seen, by)
+            if seen is not None:
+                # Whoever connects a cluster again wants all of it: models that somebody deleted, too.
+                await self._observations.forget_all_documents(tx, stored.id)
             await tx.answer(moved.connection)
         if target is not ConnectionStatus.CONNECTED:
             await self._doors.drop(stored)

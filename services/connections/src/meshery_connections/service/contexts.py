@@ -234,6 +234,8 @@ class ContextsService:
                 metadata=metadata,
                 meshsync_mode=mode,
             )
+            # An upload asks for all of the cluster: models that somebody deleted, too.
+            await self._observations.forget_all_documents(tx, stored.id)
             outcome.replaced.append(before)
         await self._moves.announce(
             tx, stored, before.status if before else None, Actor(caller.user_id, caller.actor)

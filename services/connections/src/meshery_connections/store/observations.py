@@ -90,6 +90,10 @@ class ObservationStore:
             digest,
         )
 
+    async def forget_all_documents(self, queries: Queries, connection_id: UUID) -> None:
+        """Have the registry learn everything again: it may have lost what it learned."""
+        await queries.execute("delete from openapi_documents where connection_id = $1", connection_id)
+
     async def forget_documents(
         self, queries: Queries, connection_id: UUID, group_versions: list[str]
     ) -> None:

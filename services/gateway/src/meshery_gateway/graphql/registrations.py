@@ -10,6 +10,8 @@ from ariadne import MutationType, ObjectType, QueryType
 from meshery_contracts import registrations as contract
 from meshery_contracts.registrations import (
     DefinitionStatus,
+    DeleteConnectionDefinition,
+    DeletedDefinition,
     DeletedModel,
     DeleteModel,
     Judged,
@@ -45,6 +47,13 @@ async def set_status(_: object, info: Info, type: str, id: UUID, status: str) ->
 async def delete_model(_: object, info: Info, id: UUID) -> DeletedModel:
     """Delete a model."""
     return await info.context.ask(contract.DELETE_MODEL, DeleteModel(model_id=id))
+
+
+@_mutation.field("deleteConnectionDefinition")
+async def delete_connection_definition(_: object, info: Info, id: UUID) -> DeletedDefinition:
+    """Delete a kind of connections."""
+    request = DeleteConnectionDefinition(definition_id=id)
+    return await info.context.ask(contract.DELETE_CONNECTION_DEFINITION, request)
 
 
 @_mutation.field("registerDefinition")

@@ -179,7 +179,9 @@ def follow_registry(_: object, info: Info) -> AsyncGenerator[Told, None]:
 def _told_of(fact: Message) -> Told:
     if not isinstance(fact, ModelsRegistered):
         return {}
-    return {"models": fact.models, "generation": fact.generation}
+    # What ships with us counts for everybody, on top of what an organisation has counted itself.
+    ours = fact.organization_id.int != 0
+    return {"models": fact.models, "generation": fact.generation if ours else None}
 
 
 @_subscription.field("registryChanges")

@@ -22,7 +22,7 @@ from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
-from meshery_gateway.http.reading import json_object
+from meshery_gateway.http.reading import id_of, json_object
 from meshery_gateway.http.sessions import Session, Sessions, printable
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -152,16 +152,7 @@ class Call:
 
     def id(self, name: str = "id") -> UUID:
         """A UUID of the path. Raises Invalid."""
-        text = self.request.match_info[name]
-        try:
-            return UUID(text)
-        except ValueError:
-            raise Invalid(
-                f"{text!r} is no id.",
-                code="id_invalid",
-                fields=(FieldProblem(path=name, message="must be a UUID"),),
-                remedy="Take the id from a list.",
-            ) from None
+        return id_of(name, self.request.match_info[name])
 
     def text(self, *names: str) -> str:
         """A query parameter in whichever spelling the client used: camelCase, snake_case or all lower."""

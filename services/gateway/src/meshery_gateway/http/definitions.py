@@ -1,4 +1,4 @@
-"""The registry beyond its lists: icons, kinds of connections, counts, validation, and forms for what can be made."""
+"""The registry beyond its lists: icons, counts, validation, and forms for what can be made."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from meshery_contracts import definitions as contract
-from meshery_contracts.definitions import GetIcons, ListConnectionDefinitions, ValidateValues
+from meshery_contracts.definitions import GetIcons, ValidateValues
 from meshery_contracts.endpoints import public
 from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Nothing
@@ -16,7 +16,7 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.forms import FORMS
 from meshery_gateway.http.guards import SECURITY_HEADERS
 from meshery_gateway.http.reading import both_read, message_from
-from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
+from meshery_gateway.http.routes import Route, both_prefixes
 
 _TAG = "Registry"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -50,29 +50,6 @@ async def _sent(call: Call, response: web.Response) -> web.Response:
     await response.prepare(call.request)
     await response.write_eof()
     return response
-
-
-async def list_connection_definitions(call: Call) -> web.StreamResponse:
-    """The kinds of connections that models bring along."""
-    values = {
-        **call.page(default_size=25, crosswise=True),
-        "model": call.text("model"),
-        "kind": call.text("kind"),
-    }
-    return await call.pass_on(
-        contract.LIST_CONNECTION_DEFINITIONS, message_from(ListConnectionDefinitions, values)
-    )
-
-
-async def get_connection_definition(call: Call) -> web.StreamResponse:
-    """One kind of connections."""
-    request = ListConnectionDefinitions(definition_id=call.id())
-    found = (await call.ask(contract.LIST_CONNECTION_DEFINITIONS, request)).connection_definitions
-    if not found:
-        raise NotFound(
-            f"There is no connection definition {call.id()}.", code="connection_definition_unknown"
-        )
-    return call.answer(found[0])
 
 
 async def summarize(call: Call) -> web.StreamResponse:
@@ -114,29 +91,6 @@ _OPEN = public("Forms are the same for everybody and tell nothing of anybody.")
 ROUTES = (
     Route("GET", "/api/registry/icons/{hash}.svg", get_icon, contract.GET_ICONS, "An icon", _TAG),
     Route("GET", "/api/registry/summary", summarize, contract.SUMMARY, "Counts", _TAG),
-    *(
-        Route(
-            "GET",
-            path,
-            list_connection_definitions,
-            contract.LIST_CONNECTION_DEFINITIONS,
-            "Kinds of connections",
-            _TAG,
-            (*PAGE_QUERY, "model", "kind"),
-        )
-        for path in both_prefixes("/connections")
-    ),
-    *(
-        Route(
-            "GET",
-            path,
-            get_connection_definition,
-            contract.LIST_CONNECTION_DEFINITIONS,
-            "A kind of connections",
-            _TAG,
-        )
-        for path in both_prefixes("/connections/{id}")
-    ),
     *(
         Route("POST", path, validate, contract.VALIDATE, "Validate values", _TAG, (), _MAX_VALIDATED_BYTES)
         for path in both_prefixes("/validate")

@@ -6,12 +6,12 @@ own there are `operationId` and `status`: an import may go on after its answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from meshery_contracts.imports import Import, ImportEntry, ImportStatus, Outcome
+from meshery_contracts.imports import Import, ImportEntry, ImportStatus, Outcome, OutcomeCounts
 
 #: Meshery's abbreviations in counts.
 _COUNTED = (("model", "models"), ("comp", "components"), ("rel", "relationships"))
@@ -27,7 +27,7 @@ def summary(imported: Import, entries: list[ImportEntry]) -> dict[str, Any]:
         {
             "operation_id": str(imported.id),
             "status": imported.status.value,
-            "err_msg": sentence(imported),
+            "err_msg": sentence(imported, refused),
             "model_name": sorted({one.name for one in kinds["model"]}),
             "entity_count": _twins(
                 {
@@ -62,8 +62,8 @@ def generated(name: str, imported: Import, entries: Iterable[ImportEntry]) -> di
         errors.append(sentence(imported))
     components = [
         {
-            "displayName": one.name,
-            "component": {"kind": one.name},
+            "displayName": one.display_name or one.name,
+            "component": {"kind": one.name, "version": one.api_version},
             "model": {"name": one.model, "model": {"version": one.model_version}},
         }
         for one in entries
@@ -74,39 +74,53 @@ def generated(name: str, imported: Import, entries: Iterable[ImportEntry]) -> di
     )
 
 
-def sentence(imported: Import) -> str:
-    """What happened, for a person at a shell."""
+def sentence(imported: Import, refused: Sequence[ImportEntry] = ()) -> str:
+    """What happened, for a person at a shell: why, too, when nothing was taken."""
     if imported.status in (ImportStatus.PENDING, ImportStatus.RUNNING):
         return (
             f"Not finished yet: {imported.models_done} of {imported.models_total} models. "
             f"Follow it at /api/registry/imports/{imported.id}."
         )
-    groups = (imported.models, imported.components, imported.relationships, imported.policies)
-    changes = {name: sum(getattr(one, name) for one in groups) for name in ("added", "updated", "unchanged")}
+    changes = {
+        name: sum(getattr(one, name) for one in _groups(imported))
+        for name in ("added", "updated", "unchanged")
+    }
     parts = [f"{count} {name}" for name, count in {**changes, "refused": _refused(imported)}.items() if count]
     verb = "Would import" if imported.dry_run else "Imported"
     if imported.status is not ImportStatus.SUCCEEDED:
         verb = f"The import was {imported.status.value}; so far"
     whole = f"{verb} {imported.source}: {', '.join(parts) or 'there was nothing in it'}."
+    if imported.status is ImportStatus.SUCCEEDED and not any(changes.values()) and parts:
+        whole = (
+            f"Nothing of {imported.source} {'would be' if imported.dry_run else 'was'} imported: {parts[0]}."
+        )
+        whole = " ".join([whole, *(_told(one) for one in refused[:1])])
     return " ".join([whole, *imported.notes])
 
 
-def _refused(imported: Import) -> int:
-    groups = (
+def _told(refused: ImportEntry) -> str:
+    return f"{refused.name}: {refused.reason} {refused.remedy}".removeprefix(": ").strip()
+
+
+def _groups(imported: Import) -> tuple[OutcomeCounts, ...]:
+    return (
         imported.models,
         imported.components,
         imported.relationships,
         imported.policies,
         imported.connections,
     )
-    return sum(one.refused for one in groups) + imported.files_refused
+
+
+def _refused(imported: Import) -> int:
+    return sum(one.refused for one in _groups(imported)) + imported.files_refused
 
 
 def _component(entry: ImportEntry) -> dict[str, Any]:
     return {
-        "DisplayName": entry.name,
+        "DisplayName": entry.display_name or entry.name,
         "Model": entry.model,
-        "Category": "",
+        "Category": entry.category,
         "Version": entry.model_version,
         "Metadata": entry.outcome.value,
     }
@@ -115,7 +129,8 @@ def _component(entry: ImportEntry) -> dict[str, Any]:
 def _model(entry: ImportEntry) -> dict[str, Any]:
     return {
         "name": entry.name,
-        "displayName": entry.name,
+        "displayName": entry.display_name or entry.name,
+        "category": entry.category,
         "version": entry.model_version,
         "outcome": entry.outcome.value,
     }
@@ -129,8 +144,12 @@ def _relationship(entry: ImportEntry) -> dict[str, Any]:
         "RelationshipType": of_type,
         "Subtype": sub_type,
         "Model": entry.model,
-        "Selectors": [],
+        "Selectors": [{"allow": {"from": _kinds(entry.from_kinds), "to": _kinds(entry.to_kinds)}}],
     }
+
+
+def _kinds(names: list[str]) -> list[dict[str, str]]:
+    return [{"kind": name} for name in names]
 
 
 _ROW = {"model": _model, "component": _component, "relationship": _relationship}

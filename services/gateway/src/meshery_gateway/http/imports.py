@@ -27,10 +27,12 @@ from meshery_contracts.imports import (
     ListImportEntries,
     ListImports,
     Outcome,
+    PackageFile,
+    PackageFormat,
 )
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.import_summaries import generated, summary
-from meshery_gateway.http.reading import both_read, message_from
+from meshery_gateway.http.reading import both_read, id_of, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 
 _TAG = "Registry"
@@ -105,6 +107,10 @@ async def _file_of(body: dict[str, Any]) -> dict[str, str]:
 
 def _bytes_of(value: Any) -> bytes:
     """A file as Go's clients (base64) or browsers (an array of bytes) write it. Raises Invalid."""
+    if value in ("", []):
+        raise Invalid(
+            "The file is empty.", code="model_file_empty", remedy="Send a file that has something in it."
+        )
     try:
         if isinstance(value, str) and value:
             return base64.b64decode(_plain(value), validate=True)
@@ -222,8 +228,9 @@ async def cancel_import(call: Call) -> web.StreamResponse:
 
 async def export_model(call: Call) -> web.StreamResponse:
     """A model as a package file."""
+    model_id = call.text("id")
     values: dict[str, Any] = {
-        "model_id": call.text("id") or None,
+        "model_id": id_of("id", model_id) if model_id else None,
         "name": call.text("name"),
         "version": call.text("version"),
         # Asked for unless the parameter says something else.
@@ -231,8 +238,13 @@ async def export_model(call: Call) -> web.StreamResponse:
         "relationships": call.flag("relationships") or not call.text("relationships"),
         "older": call.flag("older"),
     }
-    for name, parameter in (("format", "outputFormat"), ("file_type", "fileType")):
+    for name, parameter, known in (
+        ("format", "outputFormat", PackageFormat),
+        ("file_type", "fileType", PackageFile),
+    ):
         if text := call.text(parameter).lower():
+            if text not in list(known):
+                raise Invalid(f"`{parameter}` is one of {', '.join(known)}.", code="parameter_invalid")
             values[name] = text
     exported = await call.ask(contract.EXPORT_MODEL, message_from(ExportModel, values))
     name = "".join(one if one.isalnum() or one in "-_." else "_" for one in exported.file_name)

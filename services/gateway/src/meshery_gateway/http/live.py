@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 import structlog
@@ -21,7 +21,7 @@ from prometheus_client import Counter, Gauge
 from pydantic import ValidationError
 
 from meshery_common.bus import Bus, Header
-from meshery_contracts import identity
+from meshery_contracts import identity, registry
 from meshery_contracts.catalogue import contract_for
 from meshery_contracts.endpoints import Topic
 from meshery_contracts.errors import Unavailable
@@ -38,6 +38,9 @@ log = structlog.get_logger()
 QUEUE_LENGTH = 256
 #: Live subjects whose numbers are watched; the least recently heard ones are forgotten.
 _WATCHED_SUBJECTS = 10_000
+#: Of the nil organisation, to followers in every one: what ships with us is in everybody's registry.
+_FOR_EVERYBODY: Final = frozenset({(registry.MODELS_REGISTERED.service, registry.MODELS_REGISTERED.name)})
+_NIL: Final = str(UUID(int=0))
 #: Replicas of a service that may publish on one live subject, each with numbers of its own.
 _PUBLISHERS = 8
 
@@ -209,7 +212,7 @@ class Live:
         if kind == "live" and self._gap(message):
             GAPS.labels("sequence").inc()
             self._miss(organization, service, name)
-        followers = self._followers.get((organization, service, name))
+        followers = self._followers_of(organization, service, name)
         topic = self._topics.get((service, name))
         if topic is identity.TOKEN_REVOKED:
             self._sessions.forget()
@@ -247,8 +250,18 @@ class Live:
         return numbers.missing(int(number))
 
     def _miss(self, organization: str, service: str, name: str) -> None:
-        for following in self._followers.get((organization, service, name), ()):
+        for following in self._followers_of(organization, service, name):
             following.miss()
+
+    def _followers_of(self, organization: str, service: str, name: str) -> Collection[Following]:
+        if organization == _NIL and (service, name) in _FOR_EVERYBODY:
+            return [
+                one
+                for key, several in self._followers.items()
+                if key[1:] == (service, name)
+                for one in several
+            ]
+        return self._followers.get((organization, service, name), ())
 
     def _everybody(self) -> set[Following]:
         return {one for several in self._followers.values() for one in several}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -33,6 +34,19 @@ def json_object(content: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Invalid("The request body must be a JSON object.", code="body_shape")
     return value
+
+
+def id_of(name: str, text: str) -> UUID:
+    """A UUID as the client named and wrote it. Raises Invalid."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Invalid(
+            f"{text[:100]!r} is no id.",
+            code="id_invalid",
+            fields=(FieldProblem(path=name, message="must be a UUID"),),
+            remedy="Take the id from a list.",
+        ) from None
 
 
 def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:

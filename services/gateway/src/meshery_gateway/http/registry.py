@@ -7,6 +7,7 @@ long: lists carry them only with `trim=false`, components by name carry them unl
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 from aiohttp import web
@@ -23,7 +24,7 @@ from meshery_contracts.registry import (
     ListRelationships,
 )
 from meshery_gateway.http.calls import Call
-from meshery_gateway.http.reading import message_from
+from meshery_gateway.http.reading import id_of, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Handler, Route, both_prefixes
 
 _TAG = "Registry"
@@ -38,9 +39,9 @@ async def list_models(call: Call) -> web.StreamResponse:
     path = call.request.match_info
     values = {
         **_page(call, by_name="model"),
+        **_ids(call, model_id="id"),
         **_given(
             call,
-            model_id="id",
             version="version",
             registrant="registrant",
             sub_category="subCategory",
@@ -63,10 +64,9 @@ async def list_components(call: Call) -> web.StreamResponse:
     by_name = "name" in path
     values = {
         **_page(call, by_name="name"),
+        **_ids(call, component_id="id", model_id="modelId"),
         **_given(
             call,
-            component_id="id",
-            model_id="modelId",
             model_version="version",
             registrant="registrant",
             api_version="apiVersion",
@@ -86,10 +86,9 @@ async def list_relationships(call: Call) -> web.StreamResponse:
     path = call.request.match_info
     values = {
         **_page(call, by_name="name"),
+        **_ids(call, relationship_id="id", model_id="modelId"),
         **_given(
             call,
-            relationship_id="id",
-            model_id="modelId",
             model_version="version",
             type="type",
             sub_type="subType",
@@ -133,6 +132,11 @@ def _page(call: Call, *, by_name: str = "") -> dict[str, Any]:
     if by_name in call.request.match_info:
         page["greedy"] = page.pop("search").lower() == "true"
     return page
+
+
+def _ids(call: Call, **names: str) -> dict[str, UUID]:
+    """Ids among the parameters; a wrong one is told by the name that the client knows. Raises Invalid."""
+    return {name: id_of(names[name], text) for name, text in _given(call, **names).items()}
 
 
 def _given(call: Call, **names: str) -> dict[str, str]:

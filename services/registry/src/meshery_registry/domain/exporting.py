@@ -51,16 +51,23 @@ def exported(
         relationships=tuple(
             replace(one, definition=_relationship(one.definition, icons)) for one in package.relationships
         ),
+        connections=tuple(
+            replace(one, definition=_with_pictures(one.definition, icons)) for one in package.connections
+        ),
     )
     return write_package(whole, format, file_type, components, relationships, older)
 
 
 def _relationship(definition: Mapping[str, Any], icons: Mapping[str, str]) -> Mapping[str, Any]:
     metadata = definition.get("metadata")
-    styles = metadata.get("styles") if isinstance(metadata, Mapping) else None
-    if not isinstance(metadata, Mapping) or not isinstance(styles, Mapping):
+    if not isinstance(metadata, Mapping):
         return definition
-    return {**definition, "metadata": {**metadata, "styles": _with_icons(styles, icons)}}
+    return {**definition, "metadata": _with_pictures(metadata, icons)}
+
+
+def _with_pictures(document: Mapping[str, Any], icons: Mapping[str, str]) -> Mapping[str, Any]:
+    styles = document.get("styles")
+    return {**document, "styles": _with_icons(styles, icons)} if isinstance(styles, Mapping) else document
 
 
 def _with_icons(styles: Mapping[str, Any], icons: Mapping[str, str]) -> dict[str, Any]:

@@ -90,7 +90,7 @@ def with_icons_apart(
         try:
             apart[key] = _taken(value, icons)
         except IconRefused as error:
-            apart[key] = ""
+            del apart[key]
             refused.append(f"{key}: {error}")
     return apart, icons, refused
 

@@ -101,7 +101,7 @@ def read_pushed(
         raise _refused(made)
     entity_id = _id_of(made)
     if entity_id is None and wanted not in ("model", "policy"):
-        raise _refused(made.refused[0])
+        raise _refused(next(one for one in made.refused if one.entity_type == wanted))
     return Pushed(
         text=document,
         entity_type=wanted,

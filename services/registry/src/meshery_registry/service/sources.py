@@ -85,16 +85,14 @@ class Sources:
         match source:
             case WebSource(url=url):
                 file = await self._web.file(source)
-                return _file(
-                    file.name, file.body, Origin(registrant or "meshery", _host(url), "", shown(url))
-                )
+                return _file(file.name, file.body, Origin(registrant, _host(url), "", shown(url)))
             case ChartSource(repository=repository):
                 file, _ = await self._charts.archive(source)
                 origin = Origin(registrant or "helm", _host(repository), "", shown(repository))
                 return _file(file.name, file.body, origin)
             case OciSource(registry=registry, repository=repository):
                 files = await self._oci.pull(source)
-                origin = Origin(registrant or "meshery", registry, "", f"oci://{registry}/{repository}")
+                origin = Origin(registrant, registry, "", f"oci://{registry}/{repository}")
                 if len(files) == 1:
                     return _file(files[0].name, files[0].body, origin)
                 return Material(Form.FOLDER, [(one.name, one.body) for one in files], origin)

@@ -40,27 +40,27 @@ class ContentStore:
             "update generations set contents_digest = $2 where organization_id = $1", SHIPPED, digest
         )
 
-    async def retire_others(self, tx: Transaction, model_ids: Sequence[UUID]) -> bool:
+    async def retire_others(self, tx: Transaction, model_ids: Sequence[UUID]) -> list[str]:
         """Keep what designs may name of models that ship no longer, but let them say nothing about designs.
 
-        True when there was something to retire.
+        The names of the models of which something was retired.
         """
         rows = await tx.fetch(
             """
             with others as (select id from models where organization_id = $1 and id <> all($2::uuid[])),
             related as (delete from relationships r using others
-                where r.organization_id = $1 and r.model_id = others.id returning r.id),
+                where r.organization_id = $1 and r.model_id = others.id returning r.model_name),
             judged as (delete from policies p using others
-                where p.organization_id = $1 and p.model_id = others.id returning p.id),
+                where p.organization_id = $1 and p.model_id = others.id returning p.model_name),
             -- Should it ship again, it is written again.
             registered as (delete from registrations g using others
                 where g.organization_id = $1 and g.model_id = others.id)
-            select id from related union all select id from judged
+            select model_name from related union select model_name from judged order by 1
             """,
             SHIPPED,
             list(model_ids),
         )
-        return bool(rows)
+        return [row["model_name"] for row in rows]
 
     async def shipped(
         self, queries: Queries, model: NewModel, group_version: str, kinds: Sequence[str]
@@ -88,8 +88,11 @@ class ContentStore:
         )
         return [row["organization_id"] for row in rows]
 
-    async def drop_copies(self, tx: Transaction, organization_id: UUID) -> set[UUID]:
-        """Let an organisation's clusters name what ships with us in place of their copies; the models of these."""
+    async def drop_copies(self, tx: Transaction, organization_id: UUID) -> dict[UUID, str]:
+        """Let an organisation's clusters name what ships with us in place of their copies; the models of these.
+
+        By their ids, with their names.
+        """
         rows = await tx.fetch(
             f"""
             with copies as ({_COPIES}),
@@ -101,8 +104,8 @@ class ContentStore:
                     and g.component_ids && (select array_agg(k.id) from copies k))
             delete from components c using copies k
             where c.organization_id = $1 and c.id = k.id
-            returning c.model_id
+            returning c.model_id, c.model_name
             """,  # noqa: S608 -- a constant of ours
             organization_id,
         )
-        return {row["model_id"] for row in rows}
+        return {row["model_id"]: row["model_name"] for row in rows}

@@ -55,7 +55,9 @@ class ExportStore:
             select hash, body from icons where organization_id = any($1::uuid[]) and hash in (
                 select unnest(icons) from models where organization_id = $2 and (id = $3 or name = $4)
                 union select unnest(icons) from components where organization_id = $2 and model_id = $3
-                union select unnest(icons) from relationships where organization_id = $2 and model_id = $3)
+                union select unnest(icons) from relationships where organization_id = $2 and model_id = $3
+                union select unnest(icons) from connection_definitions
+                    where organization_id = $2 and model_id = $3)
             """,
             seen_by(organization_id),
             model.organization_id,

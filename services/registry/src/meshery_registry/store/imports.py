@@ -31,6 +31,8 @@ from meshery_contracts.imports import (
 #: The kind of the durable operation that an import is.
 IMPORT_KIND = "import_definitions"
 _ORDER = OrderBy({"created_at": Sort("created_at")}, default="created_at desc", id_sql="operation_id")
+#: Fields of an entry that most entities have not all of.
+_TOLD_ABOUT = ("display_name", "category", "api_version", "from_kinds", "to_kinds")
 _ENTRY_ORDER = OrderBy({"position": Sort("position", int)}, default="position asc", id_sql="id")
 _STATUS = {
     "queued": ImportStatus.PENDING,
@@ -181,13 +183,14 @@ class ImportStore:
             [one.reason for one in entries],
             [one.where for one in entries],
             [one.remedy for one in entries],
+            [_about(one) for one in entries],
         ]
         await tx.execute(
             """
             insert into import_entries (import_id, organization_id, position, entity_type, name, model,
-                model_version, outcome, reason, place, remedy)
+                model_version, outcome, reason, place, remedy, about)
             select $1, $2, * from unnest($3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::text[])
+                $9::text[], $10::text[], $11::text[], $12::jsonb[])
             """,
             import_id,
             organization_id,
@@ -198,7 +201,7 @@ class ImportStore:
         """A page of a report."""
         select = SelectBuilder(
             "import_entries",
-            "position, entity_type, name, model, model_version, outcome, reason, place, remedy",
+            "position, entity_type, name, model, model_version, outcome, reason, place, remedy, about",
             "import_entries",
         ).where("import_id = {}", request.import_id)
         if request.outcome is not None:
@@ -266,4 +269,11 @@ def _entry(row: Row) -> ImportEntry:
         reason=row["reason"],
         where=row["place"],
         remedy=row["remedy"],
+        **row["about"],
     )
+
+
+def _about(entry: ImportEntry) -> dict[str, Any]:
+    """What is told of an entity beside its name, without what there is nothing of."""
+    told = {name: getattr(entry, name) for name in _TOLD_ABOUT}
+    return {name: one for name, one in told.items() if one}

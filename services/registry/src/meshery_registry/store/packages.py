@@ -234,10 +234,12 @@ class PackageStore:
         await tx.execute(
             """
             insert into connection_definitions
-                (organization_id, model_id, model_name, id, kind, definition, content_hash)
-            select $1, $2, $3, n.* from unnest($4::uuid[], $5::text[], $6::jsonb[], $7::bytea[]) n
-            on conflict (organization_id, id) do update set
-                definition = excluded.definition, content_hash = excluded.content_hash, updated_at = now()
+                (organization_id, model_id, model_name, id, kind, definition, icons, content_hash)
+            select $1, $2, $3, n.id, n.kind, n.definition, string_to_array(n.icons, ' '), n.content_hash
+            from unnest($4::uuid[], $5::text[], $6::jsonb[], $7::text[], $8::bytea[])
+                n(id, kind, definition, icons, content_hash)
+            on conflict (organization_id, id) do update set definition = excluded.definition,
+                icons = excluded.icons, content_hash = excluded.content_hash, updated_at = now()
             """,
             organization_id,
             model.model_id,
@@ -245,6 +247,7 @@ class PackageStore:
             [one.definition_id for one in connections],
             [one.kind for one in connections],
             [one.definition for one in connections],
+            [" ".join(one.icons) for one in connections],
             [one.content_hash for one in connections],
         )
 
@@ -280,7 +283,8 @@ class PackageStore:
             delete from icons i where i.organization_id = $1 and i.hash not in (
                 select unnest(c.icons) from components c where c.organization_id = $1
                 union all select unnest(m.icons) from models m where m.organization_id = $1
-                union all select unnest(e.icons) from relationships e where e.organization_id = $1)
+                union all select unnest(e.icons) from relationships e where e.organization_id = $1
+                union all select unnest(d.icons) from connection_definitions d where d.organization_id = $1)
             """,
             organization_id,
         )

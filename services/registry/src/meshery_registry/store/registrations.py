@@ -10,6 +10,7 @@ from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Page, SelectBuilder, Sort, contains
 from meshery_contracts.paging import PageRequest
 from meshery_registry.domain.definitions import CLUSTER, NewComponent, NewModel, Registrant
+from meshery_registry.store.definitions import DefinitionStore
 from meshery_registry.store.models import words_of
 from meshery_registry.store.visible import seen_by
 
@@ -36,6 +37,9 @@ class Registration:
 
 class RegistrationStore:
     """Statements over registrations. Those that write expect the lock of `locked_generation`."""
+
+    def __init__(self) -> None:
+        self._definitions = DefinitionStore()
 
     async def registrants(
         self, queries: Queries, organization_id: UUID, request: PageRequest
@@ -82,27 +86,20 @@ class RegistrationStore:
         return Registration(row["model_id"], row["fingerprint"], row["component_ids"], row["other_ids"])
 
     async def locked_generation(self, tx: Transaction, organization_id: UUID) -> int:
-        """The generation of an organisation's registry, which nobody else changes until this transaction ends."""
+        """The generation of an organisation's registry; its own part nobody else changes until this ends."""
         await tx.execute(
             "insert into generations (organization_id) values ($1) on conflict do nothing", organization_id
         )
-        return int(
-            await tx.fetchval(
-                "select generation from generations where organization_id = $1 for update", organization_id
-            )
-        )
+        await tx.execute("select from generations where organization_id = $1 for update", organization_id)
+        return await self._definitions.generation(tx, organization_id)
 
     async def next_generation(self, tx: Transaction, organization_id: UUID) -> int:
-        """Count a change; the new generation."""
-        return int(
-            await tx.fetchval(
-                """
-                update generations set generation = generation + 1, updated_at = now()
-                where organization_id = $1 returning generation
-                """,
-                organization_id,
-            )
+        """Count a change; the new generation, as lists have it."""
+        await tx.execute(
+            "update generations set generation = generation + 1, updated_at = now() where organization_id = $1",
+            organization_id,
         )
+        return await self._definitions.generation(tx, organization_id)
 
     async def put_registrant(
         self,

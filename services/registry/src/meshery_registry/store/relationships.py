@@ -140,12 +140,15 @@ def _filter(select: SelectBuilder, organization_id: UUID, request: ListRelations
             seen,
             request.model_version,
         )
-    if request.kind:
-        select.where("e.kind = {}", request.kind)
+    # The words of a class are stored in small letters.
+    if request.kind and request.greedy:
+        select.where("e.kind like {}", contains(request.kind.lower()))
+    elif request.kind:
+        select.where("e.kind = {}", request.kind.lower())
     if request.type:
-        select.where("e.type = {}", request.type)
+        select.where("e.type = {}", request.type.lower())
     if request.sub_type:
-        select.where("e.sub_type = {}", request.sub_type)
+        select.where("e.sub_type = {}", request.sub_type.lower())
     for word in words_of(request.search):
         select.where("e.search_text like {}", contains(word))
     if request.status == "enabled":

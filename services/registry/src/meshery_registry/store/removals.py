@@ -135,6 +135,44 @@ class RemovalStore:
             for row in rows
         ]
 
+    async def delete_connection_definition(
+        self, tx: Transaction, organization_id: UUID, definition_id: UUID
+    ) -> UUID | None:
+        """Delete one of an organisation's own kinds of connections; its model, None when there is none.
+
+        What was registered of the model is to be compared anew when it comes again.
+        """
+        model_id: UUID | None = await tx.fetchval(
+            "delete from connection_definitions where organization_id = $1 and id = $2 returning model_id",
+            organization_id,
+            definition_id,
+        )
+        await tx.execute(
+            """
+            update registrations set other_ids = array_remove(other_ids, $3), fingerprint = ''
+            where organization_id = $1 and model_id = $2
+            """,
+            organization_id,
+            model_id,
+            definition_id,
+        )
+        return model_id
+
+    async def is_empty(self, tx: Transaction, organization_id: UUID, model_id: UUID) -> bool:
+        """Whether nothing belongs to a model."""
+        return bool(
+            await tx.fetchval(
+                """
+                select not (exists (select from components where organization_id = $1 and model_id = $2)
+                    or exists (select from relationships where organization_id = $1 and model_id = $2)
+                    or exists (select from policies where organization_id = $1 and model_id = $2)
+                    or exists (select from connection_definitions where organization_id = $1 and model_id = $2))
+                """,
+                organization_id,
+                model_id,
+            )
+        )
+
     async def forget_registrant(
         self, tx: Transaction, organization_id: UUID, registrant_id: UUID
     ) -> tuple[bool, list[UUID], list[UUID]]:

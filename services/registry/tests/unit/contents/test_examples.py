@@ -26,7 +26,7 @@ _FILES = files("meshery_registry") / "content" / "kubernetes" / "relationships"
 #: In the order in which they are read.
 _NAMES = [name.removesuffix(".yaml") for name in sorted(one.name for one in _FILES.iterdir())]
 #: Of an example's component: what stands beside the configuration, and what stands in its metadata.
-_BESIDE = frozenset({"kind", "name", "id", "model"})
+_BESIDE = frozenset({"kind", "apiVersion", "name", "id", "model"})
 _METADATA = ("namespace", "labels", "annotations", "ownerReferences")
 
 
@@ -55,7 +55,7 @@ def component(short: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": str(uuid5(NAMESPACE_DNS, name)),
         "displayName": short["name"],
-        "component": {"kind": short["kind"], "version": "v1"},
+        "component": {"kind": short["kind"], "version": short.get("apiVersion", "v1")},
         "model": {"name": short.get("model", "kubernetes")},
         "metadata": {"calledInExample": name},
         "configuration": {**configuration, **({"metadata": metadata} if metadata else {})},
@@ -115,6 +115,7 @@ def test_no_example_is_left_of_a_relationship_that_is_gone() -> None:
 
 
 _KIND = ["component", "kind"]
+_NAMESPACE = ["configuration", "metadata", "namespace"]
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -124,12 +125,17 @@ def test_each_pair_of_selectors_relates_equal_values_and_no_others(
     """All the ways in which a file relates two kinds, also those that its example leaves out."""
     catalogue = Catalogue([definitions[name]])
     for first, second in _pairs(definitions[name]):
-        values = [_value(first, number) for number in range(len(_references(first)))]
+        values = _values(first, second)
         for left, right in product(_filled("from", first, values), _filled("to", second, values)):
             _name_kinds(left, _references(first), right, _references(second))
             assert _relates(catalogue, left, right), (left, right)
             for number, path in enumerate(_references(second)):
-                if path != _KIND:
+                if values[number] is None:
+                    # What was left out says something else now.
+                    assert not any(
+                        _relates(catalogue, *pair) for pair in _said(left, first, right, second, number)
+                    )
+                elif path != _KIND:
                     other = deepcopy(right)
                     _put(other, path, {"other": "value"} if isinstance(values[number], dict) else "another")
                     assert not _relates(catalogue, left, other), (left, other)
@@ -148,10 +154,32 @@ def _references(item: Mapping[str, Any]) -> list[list[str]]:
     return list(patch.get("mutatorRef") or patch["mutatedRef"])
 
 
-def _value(item: Mapping[str, Any], number: int) -> Any:
-    strategies = item.get("matchStrategyMatrix", [])
-    contained = number < len(strategies) and "to_contains_from" in strategies[number]
-    return {"app": "web"} if contained else f"value-{number}"
+def _values(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[Any]:
+    """A value for each pair of references, the same where one of both is the same; None for what is left out."""
+    pairs = list(zip(_references(first), _references(second), strict=True))
+    strategies = first.get("matchStrategyMatrix", [["equal"]] * len(pairs))
+    values: list[Any] = []
+    for number, pair in enumerate(pairs):
+        same = (at for at, other in enumerate(pairs[:number]) if pair[0] == other[0] or pair[1] == other[1])
+        value = {"app": "web"} if "to_contains_from" in strategies[number] else f"value-{next(same, number)}"
+        values.append(None if "one_null" in strategies[number] else value)
+    return values
+
+
+def _said(
+    left: Mapping[str, Any],
+    first: Mapping[str, Any],
+    right: Mapping[str, Any],
+    second: Mapping[str, Any],
+    number: int,
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The pair with something at a reference that was left out, on whichever side that is."""
+    for side, item in ((left, first), (right, second)):
+        path = _references(item)[number]
+        if path not in (_NAMESPACE, ["displayName"]):
+            changed = deepcopy(dict(side))
+            _put(changed, path, "another")
+            yield (changed, dict(right)) if side is left else (dict(left), changed)
 
 
 def _filled(side: str, item: Mapping[str, Any], values: list[Any]) -> Iterator[dict[str, Any]]:
@@ -165,7 +193,7 @@ def _filled(side: str, item: Mapping[str, Any], values: list[Any]) -> Iterator[d
             "configuration": {},
         }
         for path, value in zip(_references(item), values, strict=True):
-            if path != _KIND:
+            if path != _KIND and value is not None:
                 _put(made, path, value)
         yield made
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from meshery_registry.domain.entities import Package, RelationshipEntity
+from meshery_registry.domain.evaluation import strategies
 from meshery_registry.domain.evaluation.compiling import compiled
 from meshery_registry.domain.prepared import selected_kinds
 
@@ -20,7 +21,7 @@ _TEXT = {"type": "string", "minLength": 1}
 _COLOR = {"type": "string", "pattern": "^#[0-9A-F]{6}$"}
 _PATHS = {"type": "array", "minItems": 1, "items": {"type": "array", "minItems": 1, "items": _TEXT}}
 _REFERENCES = {"mutatorRef": _PATHS, "mutatedRef": _PATHS}
-_STRATEGY = {"enum": ["equal", "equal_as_strings", "to_contains_from", "not_null"]}
+_STRATEGY = {"enum": sorted(strategies.ALL)}
 _STRATEGIES = {"type": "array", "items": {"type": "array", "minItems": 1, "items": _STRATEGY}}
 
 

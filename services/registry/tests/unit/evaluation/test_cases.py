@@ -3,7 +3,7 @@
 Every case is evaluated as a whole and step by step in a session: both must say the same. After every step a second
 evaluation must be empty, and the order of components must not matter. A file of `cases/` is one case:
 
-- `definitions`: relationship documents; `components` as `id, kind, name, model, configuration`.
+- `definitions`: relationship documents; `components` as `id, kind, version, name, model, configuration`.
 - `steps`: the first evaluates the design, the others change it: `components` (put), `remove` (ids), `delete`
   (relationships that get the status deleted), `drop` (that are taken out), `draw` (that a person makes),
   `preferences`. `actions` are the sentences that must come out, `warnings` those of the trace.
@@ -32,7 +32,11 @@ def component(short: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": short["id"],
         "displayName": short.get("name", short["id"]),
-        "component": {"kind": short["kind"], "version": "v1", "schema": short.get("schema", "")},
+        "component": {
+            "kind": short["kind"],
+            "version": short.get("version", "v1"),
+            "schema": short.get("schema", ""),
+        },
         "modelReference": {"name": short.get("model", "kubernetes")},
         "configuration": short.get("configuration", {}),
     }

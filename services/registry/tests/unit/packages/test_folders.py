@@ -226,3 +226,61 @@ def test_readings_cross_a_process_border() -> None:
     function, arguments = pickle.loads(work)
     readings = function(*arguments)
     assert pickle.loads(pickle.dumps(readings)) == readings
+
+
+def test_definitions_from_before_they_told_what_they_are() -> None:
+    model = {"name": "kubernetes", "displayName": "Kubernetes", "category": {"name": "Provisioning"}}
+    edge = {
+        "schemaVersion": "core.meshery.io/v1alpha2",
+        "version": "v1.0.0",
+        "kind": "Edge",
+        "metadata": {"description": "An edge", "capabilities": {"designer": {"edit": {"style": True}}}},
+        "model": {"schemaVersion": "core.meshery.io/v1beta1", **model, "model": {"version": "v1.25.2"}},
+        "subType": "Network",
+        "evaluationQuery": "edge_network_relationship",
+        "selectors": [
+            {
+                "allow": {"from": [{"kind": "Service", "model": "kubernetes"}], "to": [{"kind": "Pod"}]},
+                "deny": {"from": [], "to": []},
+            }
+        ],
+    }
+    oldest = {"apiVersion": "core.meshery.io/v1alpha1", "kind": "Hierarchical", "subType": "Inventory"}
+    readings = read(
+        {
+            "Pod.json": {
+                "kind": "Pod",
+                "apiVersion": "v1",
+                "schema": '{"type":"object"}',
+                "metadata": {"isNamespaced": True, "primaryColor": "#14191f"},
+                "model": {**model, "version": "v1.25.2", "metadata": {"source_uri": "https://x"}},
+            },
+            "edge.json": edge,
+            "mount.json": {
+                **edge,
+                "schemaVersion": "relationships.meshery.io/v1alpha2",
+                "subType": "Mount",
+                "evaluationQuery": "edge_binding_relationship",
+            },
+            "inventory.json": {**edge, **oldest, "schemaVersion": None},
+            "sibling.json": {**edge, "kind": "Sibling", "subType": "MatchLabels"},
+            # A manifest is none, however it looks.
+            "deployment.json": {"kind": "Deployment", "apiVersion": "apps/v1", "metadata": {"name": "a"}},
+        }
+    )
+    [package] = readings.packages
+    assert (package.model.name, package.model.version) == ("kubernetes", "v1.25.2")
+    assert (package.model.registrant_kind, package.model.definition_version) == ("meshery", "v1.0.0")
+    [pod] = package.components
+    assert (pod.kind, pod.api_version, pod.schema) == ("Pod", "v1", '{"type":"object"}')
+    assert {(one.kind, one.type, one.sub_type) for one in package.relationships} == {
+        ("edge", "non-binding", "network"),
+        ("edge", "binding", "mount"),
+        ("hierarchical", "parent", "inventory"),
+        ("sibling", "sibling", "matchlabels"),
+    }
+    assert package.relationships[0].definition["selectors"] == [
+        {"allow": {"from": [{"kind": "Service", "model": {"name": "kubernetes"}}], "to": [{"kind": "Pod"}]}}
+    ]
+    [left] = readings.refused
+    assert left.where == "deployment.json"

@@ -90,8 +90,11 @@ class Pairing(Definition):
 
     @cached_property
     def mixed(self) -> bool:
-        """Whether several strategies of one value must hold together; tables ask for one of them."""
-        return any(len(set(one) - {strategies.NOT_NULL}) > 1 for one in self.strategies)
+        """Whether tables do not tell all: they ask for one strategy of each value, and for some not at all."""
+        return any(
+            len(set(one) - {strategies.NOT_NULL}) > 1 or not strategies.ASKED.isdisjoint(one)
+            for one in self.strategies
+        )
 
     @cached_property
     def maps(self) -> bool:

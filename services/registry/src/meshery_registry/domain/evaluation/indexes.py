@@ -84,14 +84,14 @@ class Index:
                 found = rows_of(head)
                 if found:
                     rows[component_id] = found
-        elif len(paths) == 1:
-            for component_id, key in zip(columns.ids, columns.keys(paths[0]), strict=True):
+        elif len(self.side.key_paths) == 1:
+            for component_id, key in zip(columns.ids, columns.keys(self.side.key_paths[0]), strict=True):
                 if key is not None:
                     rows[component_id] = [(key, (), ())]
         else:
-            nothing = (None,) * len(paths)
+            nothing = (None,) * len(self.side.key_paths)
             for component_id, keys in zip(
-                columns.ids, zip(*map(columns.keys, paths), strict=True), strict=True
+                columns.ids, zip(*map(columns.keys, self.side.key_paths), strict=True), strict=True
             ):
                 if keys != nothing:
                     rows[component_id] = [(keys, (), ())]

@@ -76,7 +76,16 @@ class Side:
     @cached_property
     def is_plain(self) -> bool:
         """Whether a component has one row, made of nothing but keys."""
-        return not self.walk.slots and not any(self.needed) and set(self.uses) == {Use.KEY}
+        return (
+            not self.walk.slots
+            and not any(self.needed)
+            and {Use.KEY} <= {*self.uses} <= {Use.KEY, Use.PRESENT}
+        )
+
+    @cached_property
+    def key_paths(self) -> tuple[Path, ...]:
+        """The paths whose values are looked up as they are."""
+        return tuple(path for path, use in zip(self.paths, self.uses, strict=True) if use is Use.KEY)
 
     @cached_property
     def _parts(self) -> tuple[tuple[tuple[int, Use], ...], tuple[int, ...], tuple[int, ...]]:

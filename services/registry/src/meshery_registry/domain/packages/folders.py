@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,12 @@ from meshery_registry.domain.packages.documents import entity_type
 from meshery_registry.domain.packages.drafts import Definition, defined
 from meshery_registry.domain.packages.fields import Document
 from meshery_registry.domain.packages.limits import Origin
+from meshery_registry.domain.packages.oldest import in_later_words
 from meshery_registry.domain.packages.openapis import is_openapi, openapi_package
 
 _REGO = ".rego"
+#: Of documents that were left alone: charts and repositories have hundreds.
+_PLACES_TOLD = 5
 
 
 def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
@@ -25,7 +28,7 @@ def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
     crds: list[tuple[str, Document]] = []
     openapis: list[tuple[str, Document]] = []
     refused: list[Refusal] = []
-    others = 0
+    others: list[str] = []
     for path in sorted(files):
         if path.endswith(_REGO):
             definitions.append(_rego(path, files[path]))
@@ -35,7 +38,8 @@ def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
         except Invalid as error:
             refused.append(unreadable(path, error))
             continue
-        for where, document in found:
+        for where, one in found:
+            document = in_later_words(one) if isinstance(one, dict) else one
             if entity_type(document):
                 definitions.append(Definition.read(path, where, document))
             elif is_crd(document):
@@ -43,7 +47,7 @@ def packages_of(files: Mapping[str, bytes], origin: Origin) -> Readings:
             elif is_openapi(document):
                 openapis.append((where, document))
             else:
-                others += 1
+                others.append(where)
     if others:
         refused.append(_left_alone(others))
     return merged(
@@ -102,12 +106,14 @@ def unreadable(path: str, error: Invalid) -> Refusal:
     return Refusal("file", path, error.problem.title, path, remedy)
 
 
-def _left_alone(count: int) -> Refusal:
+def _left_alone(places: Sequence[str]) -> Refusal:
+    count = len(places)
     what = "1 document is no definition" if count == 1 else f"{count:,} documents are no definitions"
     return Refusal(
         "file",
         f"{count:,} other documents" if count > 1 else "1 other document",
         f"{what} of Meshery's, no CRD and no OpenAPI: left alone.",
+        "; ".join((*places[:_PLACES_TOLD], *(["…"] if count > _PLACES_TOLD else []))),
     )
 
 

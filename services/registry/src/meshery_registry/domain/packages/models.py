@@ -26,7 +26,10 @@ PLAIN_DESCRIPTION = "A new Meshery model."
 #: Texts of styles that writers put down as empty when there are none.
 LOOKS = ("primaryColor", "secondaryColor", "svgColor", "svgWhite", "svgComplete", "shape")
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: Blanks are against the schema and in models that Meshery ships.
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]*[A-Za-z0-9._-])?")
+#: Where a sub-category stands that the schema does not know: Meshery's older models have it there, too.
+SUB_CATEGORY = "subCategory"
 
 
 def model_entity(document: Document) -> ModelEntity:
@@ -41,6 +44,9 @@ def model_entity(document: Document) -> ModelEntity:
             "Name who registers it, such as `registrant: {kind: github}`.",
         )
     metadata = mapping(document, "metadata")
+    sub_category = text(document, "subCategory", UNCATEGORIZED)
+    if sub_category == UNCATEGORIZED:
+        sub_category = text(metadata, SUB_CATEGORY, UNCATEGORIZED)
     description = prose(document, "description")
     return ModelEntity(
         name=name,
@@ -49,12 +55,12 @@ def model_entity(document: Document) -> ModelEntity:
         description="" if description == PLAIN_DESCRIPTION else description,
         definition_version=text(document, "version", DEFINITION_VERSION),
         category=_category(document),
-        sub_category=text(document, "subCategory", UNCATEGORIZED),
+        sub_category=sub_category,
         status=one_of(text(document, "status"), STATUSES, "enabled"),
         annotation=switch(metadata, "isAnnotation", default=False),
         registrant_kind=text(registrant, "kind").lower(),
         registrant_name=text(registrant, "name"),
-        metadata=looks(metadata, dropped={"isAnnotation"}),
+        metadata=looks(metadata, dropped={"isAnnotation", SUB_CATEGORY}),
     )
 
 

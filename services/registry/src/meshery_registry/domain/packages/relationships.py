@@ -1,4 +1,4 @@
-"""Relationship definitions of every generation (`relationships.meshery.io/v1alpha3` to `/v1beta3`), in one shape.
+"""Relationship definitions of every generation (`relationships.meshery.io/v1alpha2` to `/v1beta3`), in one shape.
 
 Selectors come out in the newest spelling, without ids and without what says nothing; a key that no schema knows
 stays as it is.
@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from meshery_registry.domain.entities import RelationshipEntity
 from meshery_registry.domain.names import DEFINITION_VERSION
+from meshery_registry.domain.packages import oldest
 from meshery_registry.domain.packages.fields import (
     OF_ONE_SERVER,
     Document,
@@ -31,7 +32,7 @@ _NOT_KEPT: Final = frozenset(
     {
         *OF_ONE_SERVER,
         *("schemaVersion", "schema_version", "kind", "type", "subType", "sub_type", "status"),
-        *("model", "modelReference", "model_reference", "evaluation_query"),
+        *("model", "modelReference", "model_reference", "evaluation_query", "apiVersion"),
     }
 )
 _SPELLED: Final = {
@@ -45,6 +46,8 @@ _SPELLED: Final = {
 
 def relationship_entity(document: Document) -> RelationshipEntity:
     """A relationship. Raises Unreadable."""
+    if text(document, "schemaVersion") == oldest.RELATIONSHIP and not text(document, "type"):
+        document = {**document, "type": oldest.type_of(document)}
     kind, type_, sub_type = (_word(document, key) for key in ("kind", "type", "subType"))
     selectors = [_selector_set(one) for one in mappings(document, "selectors")]
     if not selectors:
@@ -89,7 +92,10 @@ def _item(found: Document) -> dict[str, Any]:
     """One kind on one side: what it is compared with, and what is written into it."""
     item = _spelled(without(found, OF_ONE_SERVER))
     if "model" in item:
-        item["model"] = _model_reference(mapping(item, "model"))
+        model = item["model"]
+        item["model"] = _model_reference(
+            {"name": model} if isinstance(model, str) else mapping(item, "model")
+        )
     if "matchStrategyMatrix" in item:
         item["matchStrategyMatrix"] = _matrix(item["matchStrategyMatrix"])
     if "patch" in item:

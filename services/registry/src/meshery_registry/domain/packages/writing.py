@@ -25,7 +25,7 @@ from meshery_registry.domain.packages.components import PLAIN_METADATA
 from meshery_registry.domain.packages.components import STATUSES as COMPONENT_STATUSES
 from meshery_registry.domain.packages.documents import PLAIN_CONNECTION
 from meshery_registry.domain.packages.fields import one_of
-from meshery_registry.domain.packages.models import PLAIN_DESCRIPTION, UNCATEGORIZED
+from meshery_registry.domain.packages.models import PLAIN_DESCRIPTION, SUB_CATEGORY, UNCATEGORIZED
 from meshery_registry.domain.packages.models import STATUSES as MODEL_STATUSES
 from meshery_registry.domain.packages.relationships import STATUSES as RELATIONSHIP_STATUSES
 
@@ -48,6 +48,9 @@ def model_document(model: ModelEntity, components: int, relationships: int) -> D
     """A model's own file; the numbers are of what is written beside it."""
     category = model.category if model.category in names.CATEGORIES else UNCATEGORIZED
     sub_category = model.sub_category if model.sub_category in names.SUB_CATEGORIES else UNCATEGORIZED
+    metadata = {**_NO_LOOKS, **model.metadata, "isAnnotation": model.annotation}
+    if sub_category != model.sub_category:
+        metadata[SUB_CATEGORY] = model.sub_category
     return {
         "id": str(_model_id(model)),
         "schemaVersion": MODEL_VERSION,
@@ -68,7 +71,7 @@ def model_document(model: ModelEntity, components: int, relationships: int) -> D
         "registrantId": str(_registrant_id(model)),
         "category": {"id": str(names.category_id(category)), "name": category, "metadata": {}},
         "subCategory": sub_category,
-        "metadata": {**_NO_LOOKS, **model.metadata, "isAnnotation": model.annotation},
+        "metadata": metadata,
         "model": {"version": model.version},
         "components": None,
         "relationships": None,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from meshery_registry.domain import names
 from meshery_registry.domain.contents import read_contents
 from meshery_registry.domain.entities import (
     ComponentEntity,
+    ConnectionEntity,
     ModelEntity,
     Package,
     Refusal,
@@ -37,7 +38,7 @@ from meshery_registry.domain.prepared.rows import (
 from meshery_registry.domain.schemas import SchemaRefused
 
 #: Part of every hash: raise it when the same package would be stored differently, so that it is stored again.
-PREPARER_VERSION = 1
+PREPARER_VERSION = 2
 _MAX_NAME: Final = 250
 _MAX_TEXT: Final = 5_000
 #: Of one entity without its schema.
@@ -79,22 +80,12 @@ def prepared(
         return Refusal("model", package.model.name[:_MAX_NAME], str(error))
     made = PreparedPackage(model, icons=preparer.icons, refused=[*package.refused])
     preparer.into = made
+    preparer.note_model(package.model.name)
     for component in package.components:
         preparer.add(component)
     preparer.add_relationships(package.relationships)
     for connection in package.connections:
-        definition_id = names.described_id(model.model_id, "connection", connection.kind)
-        try:
-            body = _json(connection.definition)
-            _check_name("kind", connection.kind)
-        except _Refused as error:
-            made.refused.append(Refusal("connection", connection.kind[:_MAX_NAME], str(error)))
-            continue
-        if any(one.definition_id == definition_id for one in made.connections):
-            reason = "another connection definition of the package has its kind"
-            made.refused.append(Refusal("connection", connection.kind[:_MAX_NAME], reason))
-        else:
-            made.connections.append(PreparedConnection(definition_id, connection.kind, body, _hash(body)))
+        preparer.add_connection(connection)
     for policy in package.policies:
         try:
             _check_name("name", policy.name)
@@ -119,6 +110,7 @@ class _Preparer:
         self._places: dict[UUID, int] = {}
         self.into: PreparedPackage
         self.icons: dict[str, str] = {}
+        self.icons_refused: list[str] = []
 
     def model(self, entity: ModelEntity, organization_id: UUID) -> PreparedModel:
         """The model. Raises _Refused."""
@@ -132,10 +124,11 @@ class _Preparer:
         ):
             _check_name(what, text)
         _check_status(entity.status, _STATUSES)
-        metadata, icons, _ = with_icons_apart(entity.metadata)
+        metadata, icons, refused = with_icons_apart(entity.metadata)
         self.icons.update(icons)
+        self.icons_refused = refused
         category = entity.category if entity.category in names.CATEGORIES else "Uncategorized"
-        return PreparedModel(
+        model = PreparedModel(
             model_id=names.described_model_id(
                 organization_id,
                 entity.registrant_kind,
@@ -158,8 +151,13 @@ class _Preparer:
             annotation=entity.annotation,
             metadata=_json(metadata),
             icons=sorted(icons),
-            content_hash=_hash(_json(_plain(entity))),
+            content_hash=b"",
         )
+        return replace(model, content_hash=_hash_of(model, besides=("model_id", "order", "category_id")))
+
+    def note_model(self, name: str) -> None:
+        """Say which icons of the model were left out."""
+        self._note(name, self.icons_refused)
 
     def add(self, entity: ComponentEntity) -> None:
         """A component, or its refusal."""
@@ -188,8 +186,6 @@ class _Preparer:
         styles, icons, refused = with_icons_apart(entity.styles)
         self._note(entity.kind, refused)
         schema, usable = self._schema(entity.schema)
-        rest = _plain(entity)
-        del rest["schema"]
         component = PreparedComponent(
             component_id=names.described_id(
                 self.into.model.model_id,
@@ -215,9 +211,10 @@ class _Preparer:
             metadata=_json(entity.metadata),
             configuration=_json(entity.configuration),
             icons=sorted(icons),
-            content_hash=_hash(_json([rest, None if schema is None else schema.hash])),
+            content_hash=b"",
         )
-        return component, icons
+        content_hash = _hash_of(component, besides=("component_id", "schema_usable"))
+        return replace(component, content_hash=content_hash), icons
 
     def _schema(self, text: str) -> tuple[StoredSchema | None, bool]:
         """The schema as it is stored, and whether it is the author's own. Raises SchemaRefused."""
@@ -271,11 +268,30 @@ class _Preparer:
                     status=entity.status,
                     definition=body,
                     icons=sorted(icons),
-                    content_hash=_hash(_json(_plain(entity))),
+                    content_hash=_hash(_json([*called[:3], entity.status]) + body),
                     from_kinds=selected[0],
                     to_kinds=selected[1],
                 )
             )
+
+    def add_connection(self, entity: ConnectionEntity) -> None:
+        """A connection definition, or its refusal."""
+        made = self.into
+        definition_id = names.described_id(made.model.model_id, "connection", entity.kind)
+        definition, icons, refused = _with_pictures_apart(entity.definition)
+        try:
+            body = _json(definition)
+            _check_name("kind", entity.kind)
+            if any(one.definition_id == definition_id for one in made.connections):
+                raise _Refused("another connection definition of the package has its kind")
+        except _Refused as error:
+            made.refused.append(Refusal("connection", entity.kind[:_MAX_NAME], str(error)))
+            return
+        self._note(entity.kind, refused)
+        self.icons.update(icons)
+        made.connections.append(
+            PreparedConnection(definition_id, entity.kind, body, sorted(icons), _hash(body))
+        )
 
     def _note(self, name: str, refused: Iterable[str]) -> None:
         """Icons that were left out: the definition itself is taken."""
@@ -305,11 +321,19 @@ def selected_kinds(definition: Mapping[str, Any]) -> tuple[tuple[str, ...], tupl
 def _definition_of(entity: RelationshipEntity) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     definition = dict(entity.definition)
     metadata = definition.get("metadata")
-    styles = metadata.get("styles") if isinstance(metadata, Mapping) else None
-    if not isinstance(metadata, Mapping) or not isinstance(styles, Mapping):
+    if not isinstance(metadata, Mapping):
         return definition, {}, []
+    apart, icons, refused = _with_pictures_apart(metadata)
+    return {**definition, "metadata": apart}, icons, refused
+
+
+def _with_pictures_apart(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """A document with the addresses of icons in its `styles`, the icons, and why others were left out."""
+    styles = document.get("styles")
+    if not isinstance(styles, Mapping):
+        return dict(document), {}, []
     apart, icons, refused = with_icons_apart(styles)
-    return {**definition, "metadata": {**metadata, "styles": apart}}, icons, refused
+    return {**document, "styles": apart}, icons, refused
 
 
 def _with_fingerprint(package: PreparedPackage) -> PreparedPackage:
@@ -344,6 +368,12 @@ def _json(value: Any) -> bytes:
 
 def _hash(body: bytes) -> bytes:
     return hashlib.sha256(f"{PREPARER_VERSION} ".encode() + body).digest()
+
+
+def _hash_of(row: PreparedModel | PreparedComponent, besides: Collection[str]) -> bytes:
+    """Of what is stored, not of what was sent: what was exported is the same again."""
+    values = {name: one for name, one in _plain(row).items() if name not in besides}
+    return _hash(_json({name: one.decode() if type(one) is bytes else one for name, one in values.items()}))
 
 
 def _text(text: str) -> str:

@@ -80,6 +80,7 @@ class PreparedConnection:
     definition_id: UUID
     kind: str
     definition: bytes
+    icons: list[str]
     content_hash: bytes
 
 

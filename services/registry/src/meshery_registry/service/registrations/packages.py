@@ -24,6 +24,7 @@ from meshery_registry.domain.prepared import PreparedModel, PreparedPackage
 from meshery_registry.store import PackageStore, PolicyStore, RegistrationStore
 from meshery_registry.store.packages import Known
 from meshery_registry.store.registrations import Registration
+from meshery_registry.store.visible import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class PackageRegistrar:
         names it. What was refused before is not in the report.
         """
         organization_id = caller.organization_id
+        if source is None and await self._ships(tx, organization_id, package):
+            return self._unchanged(package)
         source = source or source_of(package.model)
         part = f"model {package.model.model_id}"
         await self._registrations.locked_generation(tx, organization_id)
@@ -76,11 +79,9 @@ class PackageRegistrar:
         before = await self._registrations.registration(tx, organization_id, source.registrant_id, part)
         fingerprint = package.fingerprint + (b"complete" if complete else b"")
         if before is not None and before.fingerprint == fingerprint:
-            known, entries = _all_of(package), _Entries(package.model)
-            self._report(entries, package, known)
             if is_news:
                 await self._announce(tx, package.model, caller, source, "is registered by a new name")
-            return entries.told
+            return self._unchanged(package)
         known = await self._store.known(tx, organization_id, package.model.model_id)
         if keep_model and known.model is not None:
             package = replace(package, model=replace(package.model, content_hash=known.model))
@@ -119,16 +120,48 @@ class PackageRegistrar:
             await self._announce(tx, package.model, caller, source, f"is registered: {told}")
         return entries.told
 
+    async def _ships(self, tx: Transaction, organization_id: UUID, package: PreparedPackage) -> bool:
+        """Whether all of a package ships with us just so, and the organisation has no model of its own in its place."""
+        model = package.model
+        words = (model.registrant_kind, model.name, model.version, model.definition_version)
+        known = await self._store.known(tx, SHIPPED, names.described_model_id(SHIPPED, *words))
+        if organization_id == SHIPPED or known.model != model.content_hash:
+            return False
+        if (await self._store.known(tx, organization_id, model.model_id)).model is not None:
+            return False
+        parts = (
+            (package.components, known.components),
+            (package.relationships, known.relationships),
+            (package.connections, known.connections),
+        )
+        policies = {content_hash for _, content_hash in package.policies}
+        return policies <= set(known.policies.values()) and all(
+            {one.content_hash for one in ours} <= set(theirs.values()) for ours, theirs in parts
+        )
+
+    def _unchanged(self, package: PreparedPackage) -> list[ImportEntry]:
+        entries = _Entries(package.model)
+        self._report(entries, package, _all_of(package))
+        return entries.told
+
     def _report(self, entries: _Entries, package: PreparedPackage, known: Known) -> _Changed:
         """Say what becomes of each entity; the ones that are to be written."""
         model = package.model
         changed = _Changed(
-            model=entries.add("model", model.name, model.content_hash, known.model) is not Outcome.UNCHANGED,
+            model=entries.add(
+                "model", model.name, model.content_hash, known.model, display_name=model.display_name
+            )
+            is not Outcome.UNCHANGED,
             components=[
                 one
                 for one in package.components
                 if entries.add(
-                    "component", one.kind, one.content_hash, known.components.get(one.component_id)
+                    "component",
+                    one.kind,
+                    one.content_hash,
+                    known.components.get(one.component_id),
+                    display_name=one.display_name,
+                    api_version=one.api_version,
                 )
                 is not Outcome.UNCHANGED
             ],
@@ -140,6 +173,8 @@ class PackageRegistrar:
                     f"{one.kind} {one.type} {one.sub_type}",
                     one.content_hash,
                     known.relationships.get(one.relationship_id),
+                    from_kinds=list(one.from_kinds),
+                    to_kinds=list(one.to_kinds),
                 )
                 is not Outcome.UNCHANGED
             ],
@@ -253,8 +288,10 @@ class _Entries:
         self.told: list[ImportEntry] = []
         self.counts: dict[Outcome, int] = {}
 
-    def add(self, entity_type: str, name: str, content_hash: bytes, known: bytes | None) -> Outcome:
-        """Add an entity; what becomes of it."""
+    def add(
+        self, entity_type: str, name: str, content_hash: bytes, known: bytes | None, **about: Any
+    ) -> Outcome:
+        """Add an entity and what else there is to tell about it; what becomes of it."""
         outcome = Outcome.UNCHANGED if known == content_hash else Outcome.UPDATED
         if known is None:
             outcome = Outcome.ADDED
@@ -266,7 +303,9 @@ class _Entries:
                 name=name,
                 model=self._model.name,
                 model_version=self._model.version,
+                category=self._model.category,
                 outcome=outcome,
+                **about,
             )
         )
         return outcome

@@ -8,10 +8,24 @@ from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
 from meshery_contracts import registrations as contract
 from meshery_contracts.caller import Caller
+from meshery_contracts.definitions import ListConnectionDefinitions
 from meshery_contracts.errors import Conflict, NotFound
-from meshery_contracts.registrations import DeletedModel, DeleteModel, SetStatus, StatusReport
+from meshery_contracts.registrations import (
+    DeleteConnectionDefinition,
+    DeletedDefinition,
+    DeletedModel,
+    DeleteModel,
+    SetStatus,
+    StatusReport,
+)
 from meshery_registry.service.registrations.announcing import tell_caches, tell_people
-from meshery_registry.store import ModelStore, PackageStore, RegistrationStore, RemovalStore
+from meshery_registry.store import (
+    ModelStore,
+    PackageStore,
+    RegistrationStore,
+    RelationshipStore,
+    RemovalStore,
+)
 from meshery_registry.store.visible import SHIPPED
 
 _DOING = {
@@ -29,6 +43,7 @@ class RemovalsService:
         self._db = db
         self._store = RemovalStore()
         self._models = ModelStore()
+        self._relationships = RelationshipStore()
         self._packages = PackageStore()
         self._registrations = RegistrationStore()
         self._clock = clock
@@ -121,6 +136,55 @@ class RemovalsService:
                     version=deleted.version,
                     components=deleted.components,
                     relationships=deleted.relationships,
+                    generation=generation,
+                )
+            )
+
+    async def delete_connection_definition(
+        self, request: DeleteConnectionDefinition, caller: Caller
+    ) -> DeletedDefinition:
+        """Delete one of the organisation's own kinds of connections. Raises NotFound, Conflict for what ships."""
+        organization_id, definition_id = caller.organization_id, request.definition_id
+        async with self._db.command(organization_id) as tx:
+            await self._registrations.locked_generation(tx, organization_id)
+            wanted = ListConnectionDefinitions(definition_id=definition_id)
+            _, found = await self._relationships.connection_definitions(tx, organization_id, wanted)
+            if not found:
+                raise NotFound(
+                    f"There is no connection definition {definition_id}.",
+                    code="connection_definition_unknown",
+                )
+            kind, model = found[0].kind, found[0].model_name
+            model_id = await self._store.delete_connection_definition(tx, organization_id, definition_id)
+            if model_id is None:
+                raise Conflict(
+                    f"The connection definition '{kind}' ships with the registry and cannot be deleted.",
+                    code="definition_shipped",
+                )
+            if await self._store.is_empty(tx, organization_id, model_id):
+                await self._store.delete_models(tx, organization_id, [model_id])
+            await self._packages.remove_unused(tx, organization_id)
+            generation = await self._registrations.next_generation(tx, organization_id)
+            sentence = f"Connection definition '{kind}' of model '{model}' was deleted."
+            await tell_people(
+                tx,
+                contract.DEFINITION_DELETED,
+                caller,
+                self._clock(),
+                about=definition_id,
+                entity_type="connection",
+                name=kind,
+                action="delete",
+                sentence=sentence,
+                generation=generation,
+            )
+            await self._tell_caches(tx, caller, definition_id, sentence, generation, [model])
+            return await tx.answer(
+                DeletedDefinition(
+                    id=definition_id,
+                    entity_type="connection",
+                    name=kind,
+                    model=model,
                     generation=generation,
                 )
             )
