@@ -12,14 +12,14 @@ from ariadne import ObjectType, QueryType, SubscriptionType
 from meshery_contracts import connections, definitions, designs, inventory, registry
 from meshery_contracts.connections import KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
-from meshery_contracts.errors import Invalid, Unavailable
+from meshery_contracts.errors import Unavailable
 from meshery_contracts.inventory import Summarize
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
 from meshery_gateway.graphql.scalars import time_text
-from meshery_gateway.http.calls import message_from
+from meshery_gateway.http.calls import message_from, number_from
 from meshery_gateway.http.live import Following
 
 T = TypeVar("T")
@@ -50,11 +50,7 @@ def _page_of(selector: dict[str, Any]) -> dict[str, Any]:
 
 def _number(name: str, text: str, default: int) -> int:
     text = text.strip()
-    if text.lower() == "all":
-        return MAX_PAGE_SIZE
-    if text and (not text.isdigit() or len(text) > 7):
-        raise Invalid(f"{name} must be a number from 0.", code="parameter_invalid")
-    return int(text) if text else default
+    return MAX_PAGE_SIZE if text.lower() == "all" else number_from(name, text, default)
 
 
 async def _patterns(context: Context, selector: dict[str, Any]) -> dict[str, Any]:

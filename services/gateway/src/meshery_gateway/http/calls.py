@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.alias_generators import to_snake
 
 from meshery_common.bus import Bus
+from meshery_common.encoding import encode_request
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
@@ -34,6 +35,8 @@ _COMPRESS_FROM_BYTES = 2048
 _COMPRESS_HERE_BYTES = 256 * 1024
 #: Half the time of the usual level, for a fifth more bytes.
 _COMPRESS_LEVEL = 2
+#: As a parameter.
+_GREATEST_NUMBER = 9_999_999
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Call:
         """Ask a service; its reply as it came."""
         return await self.bus.request_bytes(
             endpoint,
-            request if isinstance(request, bytes) else request.model_dump_json(exclude_unset=True).encode(),
+            request if isinstance(request, bytes) else encode_request(request),
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )
@@ -133,7 +136,7 @@ class Call:
     def answer_bytes(self, body: bytes, *, status: int = 200) -> web.Response:
         """An answer that is JSON already. A client that has this very answer is told so."""
         headers = {"Content-Type": "application/json"}
-        if self.request.method == "GET":
+        if self.request.method in ("GET", "HEAD"):
             etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
             headers["ETag"] = etag
             headers["Cache-Control"] = "private, no-cache"
@@ -208,9 +211,9 @@ class Call:
             direction = self.text("sort").lower()
             order = f"{order} {direction if direction in ('asc', 'desc') else 'desc'}" if order else ""
         everything = size.lower() == "all"
-        wanted = most if everything else self._number("pageSize", size, default_size) or default_size
+        wanted = most if everything else number_from("pageSize", size, default_size) or default_size
         found: dict[str, Any] = {
-            "page": self._number("page", self.text("page"), 0),
+            "page": number_from("page", self.text("page"), 0),
             "page_size": min(wanted, most),
             "search": self.text("search", "q")[:500],
             "order": order[:100],
@@ -218,18 +221,6 @@ class Call:
         if cursor := self.text("cursor"):
             found["cursor"] = cursor
         return found
-
-    def _number(self, name: str, text: str, default: int) -> int:
-        if not text:
-            return default
-        # `isdigit` alone takes digits that `int` does not know, such as ².
-        if not (text.isascii() and text.isdigit()) or len(text) > 7:
-            raise Invalid(
-                f"{name} must be a number from 0.",
-                code="parameter_invalid",
-                fields=(FieldProblem(path=name, message=f"{text[:50]!r} is no number from 0"),),
-            )
-        return int(text)
 
     # --- body ---------------------------------------------------------------------------------------------
 
@@ -266,6 +257,20 @@ class Call:
         if not isinstance(value, dict):
             raise Invalid("The request body must be a JSON object.", code="body_shape")
         return value
+
+
+def number_from(name: str, text: str, default: int) -> int:
+    """A parameter that is a number; the default for an empty one. Raises Invalid."""
+    if not text:
+        return default
+    # `isdigit` alone takes digits that `int` does not know, such as ².
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_GREATEST_NUMBER)):
+        raise Invalid(
+            f"{name} must be a whole number from 0 to {_GREATEST_NUMBER:,}.",
+            code="parameter_invalid",
+            fields=(FieldProblem(path=name, message=f"{text[:50]!r} is none"),),
+        )
+    return int(text)
 
 
 def _gzipped(body: bytes) -> bytes:

@@ -26,6 +26,8 @@ _TAG = "Connections"
 _FILE_FIELD = "k8sfile"
 #: Meshery's connections lists carry at most this many rows.
 _MOST = 50
+#: Of a form; Meshery's clients send five.
+_MOST_PARTS = 20
 
 
 async def read_contexts(call: Call) -> web.StreamResponse:
@@ -136,13 +138,19 @@ async def _form(call: Call) -> dict[str, str]:
             remedy=f"Send it as the file part `{_FILE_FIELD}`, e.g. curl -F {_FILE_FIELD}=@kubeconfig.",
         )
     fields: dict[str, str] = {}
+    left = _MOST_PARTS
     try:
         async for part in await call.request.multipart():
             if isinstance(part, BodyPartReader) and part.name:
                 fields[part.name] = await _text_of(part)
+            left -= 1
+            if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
+                raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
     except (ValueError, AssertionError) as error:
         raise Invalid("The multipart form cannot be read.", code="form_unreadable") from error
-    if not fields.get(_FILE_FIELD):
+    if fields.get(_FILE_FIELD) == "":
+        raise Invalid(f"The file `{_FILE_FIELD}` is empty.", code="kubeconfig_missing")
+    if _FILE_FIELD not in fields:
         raise Invalid(
             f"The form has no file `{_FILE_FIELD}`.",
             code="kubeconfig_missing",

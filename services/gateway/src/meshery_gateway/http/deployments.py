@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -35,14 +36,14 @@ _GOOD = (ObjectState.HEALTHY, ObjectState.UNCHANGED, ObjectState.DELETED)
 
 async def plan_design(call: Call) -> web.StreamResponse:
     """What a deployment would do, object by object."""
-    request = PlanDesign(
-        design_id=call.id(),
-        connection_ids=_contexts(call),
-        direction=Direction(call.text("direction") or "deploy"),
-        skip_crds=call.flag("skipCRD", "skipCrd"),
-        force=call.flag("force"),
-    )
-    return await call.pass_on(contract.PLAN, request)
+    values = {
+        "design_id": call.id(),
+        "connection_ids": _contexts(call),
+        "direction": call.text("direction") or Direction.DEPLOY,
+        "skip_crds": call.flag("skipCRD", "skipCrd"),
+        "force": call.flag("force"),
+    }
+    return await call.pass_on(contract.PLAN, message_from(PlanDesign, values))
 
 
 async def deploy_design(call: Call) -> web.StreamResponse:
@@ -107,11 +108,13 @@ async def _design_to_deploy(call: Call) -> Design:
             raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
         return await call.ask(designs.CREATE, message_from(CreateDesign, {"file": file}), step="save")
     stored = await call.ask(designs.GET, message_from(GetDesign, {"design_id": design_id}))
-    if not file or same_file(file, stored.pattern_file):
+    if not file:
         return stored
     request = message_from(
         UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
     )
+    if await asyncio.to_thread(same_file, file, stored.pattern_file):
+        return stored
     return await call.ask(designs.UPDATE, request, step="save")
 
 

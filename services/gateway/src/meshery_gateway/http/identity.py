@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from meshery_contracts import identity
 from meshery_contracts.endpoints import public
+from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
-from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable
+from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable, provider_of
 
 _TAG = "Identity"
 _CHOOSER = public("A client chooses a provider before anybody is known.")
 _YEAR_SECONDS = 365 * 24 * 3600
-_LONGEST_NAME = 200
 
 
 async def list_providers(call: Call) -> web.StreamResponse:
@@ -24,12 +26,34 @@ async def list_providers(call: Call) -> web.StreamResponse:
     return call.answer({name: one.model_dump(mode="json") for name, one in reply.providers.items()})
 
 
+async def get_capabilities(call: Call) -> web.StreamResponse:
+    """What the chosen provider can do, in the shape that the list of providers has it; the only one by default."""
+    known = (await call.bus.request(identity.LIST_PROVIDERS, Nothing(), assertion="")).providers
+    chosen = _named(provider_of(call.request), known)
+    return call.answer(chosen or next(iter(known.values())))
+
+
 async def choose_provider(call: Call) -> web.StreamResponse:
     """Remember the provider in a cookie and go on to its login; the local one has none."""
+    known = (await call.bus.request(identity.LIST_PROVIDERS, Nothing(), assertion="")).providers
+    wish = printable("provider", call.text("provider"))
+    chosen = _named(wish, known)
+    if chosen is None:
+        raise NotFound(
+            f"There is no provider {wish[:100]!r} here.",
+            code="provider_unknown",
+            remedy=f"Choose one of: {', '.join(known)}.",
+        )
     response = call.redirect("/")
-    name = printable("provider", call.text("provider")[:_LONGEST_NAME])
-    response.set_cookie(PROVIDER_COOKIE, name, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax")
+    response.set_cookie(
+        PROVIDER_COOKIE, chosen.provider_name, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax"
+    )
     return response
+
+
+def _named(wish: str, known: Mapping[str, identity.Provider]) -> identity.Provider | None:
+    """The provider of that name, in whatever letters."""
+    return next((one for name, one in known.items() if name.lower() == wish.lower()), None)
 
 
 async def login(call: Call) -> web.StreamResponse:
@@ -125,7 +149,7 @@ ROUTES = (
         Route(method, "/api/provider", choose_provider, _CHOOSER, "Choose a provider", _TAG, ("provider",))
         for method in ("GET", "POST")
     ),
-    Route("GET", "/api/provider/capabilities", list_providers, _CHOOSER, "What providers can do", _TAG),
+    Route("GET", "/api/provider/capabilities", get_capabilities, _CHOOSER, "What the provider can do", _TAG),
     Route("GET", "/user/login", login, _OWN, "Log in", _TAG),
     Route("GET", "/user/logout", logout, _OWN, "Log out", _TAG),
     Route("GET", "/api/token", get_token, _OWN, "The caller's token file", _TAG),
