@@ -166,6 +166,10 @@ class DesignStore:
         await self._insert_version(tx, design_id, 1, file, caller)
         return _design(row)
 
+    async def lock(self, tx: Transaction, design_id: UUID) -> None:
+        """Have whoever else would save the design wait until this transaction is over."""
+        await tx.execute("select 1 from designs where id = $1 for update", design_id)
+
     async def update(
         self,
         tx: Transaction,
@@ -193,7 +197,7 @@ class DesignStore:
         )
         if row is None:
             raise Conflict(
-                f"Design {design_id} was saved by somebody else in between.",
+                f"Design {design_id} was saved in between.",
                 code="design_stale",
                 cause=f"Your edit began with version {base_version}, which is no longer the newest.",
                 remedy="Read the newest version, make your change there and save again.",
