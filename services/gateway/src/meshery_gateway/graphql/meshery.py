@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from ariadne import ObjectType, QueryType, SubscriptionType
 
@@ -101,9 +100,9 @@ def updated_at(one: Design, _: Info) -> str:
 async def list_namespaces(
     _: object, info: Info, k8s_cluster_ids: list[str] | None = None
 ) -> list[dict[str, str]]:
-    """Namespaces of the named clusters, or of all."""
-    request = Summarize(cluster_ids=_named(k8s_cluster_ids))
-    summary = await info.context.ask(inventory.SUMMARIZE, request)
+    """Namespaces of the named clusters, or of all, which the UI writes as `all`."""
+    wanted = None if k8s_cluster_ids is None or "all" in k8s_cluster_ids else k8s_cluster_ids
+    summary = await info.context.ask(inventory.SUMMARIZE, Summarize(cluster_ids=wanted))
     return [{"namespace": name} for name in summary.namespaces]
 
 
@@ -206,7 +205,7 @@ async def follow_cluster_resources(
         request = Summarize(namespace=namespace)
         if wanted:
             page = await context.ask(connections.LIST_CONTEXTS, PageRequest(page_size=1000))
-            ids = [UUID(one.connection_id) for one in page.contexts if one.id in wanted and one.connection_id]
+            ids = [one.connection_id for one in page.contexts if one.id in wanted and one.connection_id]
             if not ids:
                 return {"resources": []}  # an empty filter would mean all clusters
             request = Summarize(namespace=namespace, connection_ids=ids)

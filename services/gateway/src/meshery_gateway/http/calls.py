@@ -190,6 +190,11 @@ class Call:
                     found.extend(_values_of(name, value))
         return found
 
+    def texts_if_given(self, name: str) -> list[str] | None:
+        """The same, and none where the parameter is not there: an empty array is something else then."""
+        given = any(text.strip() for one in _spellings(name) for text in self.request.query.getall(one, []))
+        return self.texts(name) if given else None
+
     def ids(self, *names: str) -> list[UUID]:
         """A parameter with several UUIDs. Raises Invalid."""
         try:
@@ -203,7 +208,7 @@ class Call:
         """Paging, search and order as the fields of a `PageRequest`.
 
         `crosswise` reads `order=<column>&sort=asc|desc`, otherwise `order="<column> asc|desc"`; events have it
-        the other way round again. `pagesize=all` asks for as much as one reply carries.
+        the other way round again. See `lists` for pages that are longer than one reply.
         """
         size = self.text("pageSize")
         order = self.text("order")

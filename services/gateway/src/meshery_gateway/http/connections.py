@@ -20,6 +20,7 @@ from meshery_contracts.connections import (
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Connections"
@@ -61,7 +62,8 @@ async def register_kubeconfig(call: Call) -> web.StreamResponse:
 
 async def list_contexts(call: Call) -> web.StreamResponse:
     """The clusters that the caller may see."""
-    return await call.pass_on(contract.LIST_CONTEXTS, message_from(PageRequest, call.page(default_size=10)))
+    request = message_from(PageRequest, call.page(default_size=10))
+    return await pass_on_page(call, contract.LIST_CONTEXTS, request, "contexts")
 
 
 async def get_context(call: Call) -> web.StreamResponse:

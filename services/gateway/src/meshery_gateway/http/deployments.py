@@ -26,6 +26,7 @@ from meshery_contracts.designs import CreateDesign, Design, GetDesign, UpdateDes
 from meshery_contracts.errors import Invalid
 from meshery_gateway.http.calls import Call, both_read, message_from
 from meshery_gateway.http.designs import BIG_BODY_BYTES, same_file, text_of
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.problems import problem_body
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
@@ -171,7 +172,7 @@ def _dry_run(plan: contract.Plan, design: Design) -> dict[str, Any]:
 async def list_runs(call: Call) -> web.StreamResponse:
     """Deployment runs, newest first."""
     values = {**call.page(default_size=25), "design_id": call.text("designId") or None}
-    return await call.pass_on(contract.LIST_RUNS, message_from(ListRuns, values))
+    return await pass_on_page(call, contract.LIST_RUNS, message_from(ListRuns, values), "runs")
 
 
 async def get_run(call: Call) -> web.StreamResponse:

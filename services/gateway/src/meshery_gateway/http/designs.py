@@ -28,6 +28,7 @@ from meshery_contracts.designs import (
 from meshery_contracts.errors import Invalid, NotFound
 from meshery_contracts.messages import Nothing
 from meshery_gateway.http.calls import Call, both_read, message_from
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Designs"
@@ -44,7 +45,7 @@ async def list_designs(call: Call) -> web.StreamResponse:
             "updated_after": call.text("updatedAfter") or None,
         },
     )
-    return await call.pass_on(contract.LIST, request)
+    return await pass_on_page(call, contract.LIST, request, "patterns")
 
 
 async def get_design(call: Call) -> web.StreamResponse:

@@ -12,6 +12,7 @@ from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call, message_from
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable, provider_of
 
@@ -99,9 +100,8 @@ async def save_preferences(call: Call) -> web.StreamResponse:
 
 async def list_organizations(call: Call) -> web.StreamResponse:
     """The caller's organisations."""
-    return await call.pass_on(
-        identity.LIST_ORGANIZATIONS, message_from(PageRequest, call.page(default_size=10))
-    )
+    request = message_from(PageRequest, call.page(default_size=10))
+    return await pass_on_page(call, identity.LIST_ORGANIZATIONS, request, "organizations")
 
 
 async def list_keys(call: Call) -> web.StreamResponse:
@@ -112,12 +112,14 @@ async def list_keys(call: Call) -> web.StreamResponse:
 
 async def list_workspaces(call: Call) -> web.StreamResponse:
     """The caller's workspaces."""
-    return await call.pass_on(identity.LIST_WORKSPACES, message_from(PageRequest, call.page(default_size=20)))
+    request = message_from(PageRequest, call.page(default_size=20))
+    return await pass_on_page(call, identity.LIST_WORKSPACES, request, "workspaces")
 
 
 async def list_tokens(call: Call) -> web.StreamResponse:
     """The caller's tokens, without their secrets."""
-    return await call.pass_on(identity.LIST_TOKENS, message_from(PageRequest, call.page(default_size=25)))
+    request = message_from(PageRequest, call.page(default_size=25))
+    return await pass_on_page(call, identity.LIST_TOKENS, request, "tokens")
 
 
 async def create_token(call: Call) -> web.StreamResponse:
