@@ -115,7 +115,7 @@ class Services:
         log_file = self._home / "logs" / f"{member.name}.log"
         environment = environment_of(member.name, values)
         self.processes[member.name] = await stack.enter_async_context(
-            SeparateProcess.started(member.name, environment, log_file)
+            SeparateProcess.started(member.name, environment, log_file, self._console.warn)
         )
 
 
