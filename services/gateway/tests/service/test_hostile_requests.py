@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from aiohttp import ClientSession, FormData
 
-from meshery_contracts import connections, deployments, designs, identity
+from meshery_contracts import connections, designs, identity
 from meshery_contracts.designs import Design, NullString, Visibility
 from meshery_testkit.stubs import Stubs
 
@@ -57,31 +57,6 @@ async def test_a_deployment_with_a_file_that_nobody_can_read(
     assert updated == []
     async with http.get("/healthz/live") as reply:
         assert reply.status == 200
-
-
-async def test_a_deployment_with_the_stored_file_saves_nothing(http: ClientSession, stubs: Stubs) -> None:
-    design = a_design()
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    await stubs.answer(designs.GET, design)
-    updated = await stubs.answer(designs.UPDATE, design)
-    run = deployments.Run(
-        id=uuid4(),
-        design_id=design.id,
-        design_name="shop",
-        version=1,
-        direction=deployments.Direction.DEPLOY,
-        status=deployments.RunStatus.SUCCEEDED,
-        connection_ids=[],
-        user_id=uuid4(),
-        created_at=now,
-        updated_at=now,
-    )
-    await stubs.answer(deployments.DEPLOY, run)
-    for file, saves in (("components: []\nname: shop\n", 0), ("components: []\nname: shop2\n", 1)):
-        body = {"patternId": str(design.id), "patternFile": file}
-        async with http.post("/api/pattern/deploy", json=body) as reply:
-            assert reply.status == 200, await reply.text()
-        assert len(updated) == saves
 
 
 async def test_a_direction_that_is_none(http: ClientSession) -> None:

@@ -49,11 +49,20 @@ class DesignStore:
         self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
     ) -> Design:
         """A design with its newest file. Raises NotFound."""
+        design = await self.find(queries, design_id, caller, with_source=with_source)
+        if design is None:
+            raise missing(design_id)
+        return design
+
+    async def find(
+        self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
+    ) -> Design | None:
+        """The same, and none where there is nothing that the caller may read."""
         row = await queries.fetchrow(_GET_WITH_SOURCE if with_source else _GET, design_id)
         if row is None or not (
             owns_or_reads_openly(caller, row) or await self._is_shared(queries, design_id, caller)
         ):
-            raise missing(design_id)
+            return None
         return _design(row)
 
     async def _is_shared(self, queries: Queries, design_id: UUID, caller: Caller) -> bool:

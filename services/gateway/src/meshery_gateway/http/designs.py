@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 from typing import Any
+from uuid import UUID
 
 import orjson
 import yaml
@@ -219,6 +220,16 @@ def same_file(one: str, other: str) -> bool:
         isinstance(file, dict) and [file.get(key) for key in keys] == [right[0].get(key) for key in keys]
         for file in (*left, *right)
     )
+
+
+def id_in(file: str) -> str:
+    """The id that a design file carries; empty for none. Raises Invalid for what nobody can read."""
+    documents = read_documents(file)
+    value = documents[0].get("id") if len(documents) == 1 and isinstance(documents[0], dict) else None
+    try:
+        return str(UUID(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _as_yaml(file: str) -> str:
