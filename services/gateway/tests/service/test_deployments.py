@@ -125,14 +125,19 @@ async def test_a_file_that_is_stored_as_it_is_saves_nothing(http: ClientSession,
     assert service.created == []
 
 
-@pytest.mark.parametrize("shape", ["object", "text", "bare"])
+@pytest.mark.parametrize("shape", ["object", "text", "bare", "json"])
 async def test_a_file_that_carries_the_id_of_a_stored_design_means_that(
     http: ClientSession, service: Designs, shape: str
 ) -> None:
     """As `mesheryctl design apply -f` sends what saving it gave."""
     design = service.add()
     file = f"id: {design.id}\nname: shop\ncomponents: []\n"
-    body = {"object": json.dumps({"pattern_file": file}), "text": json.dumps(file), "bare": file}[shape]
+    body = {
+        "object": json.dumps({"pattern_file": file}),
+        "text": json.dumps(file),
+        "bare": file,
+        "json": design.pattern_file,
+    }[shape]
     for method, direction in (("POST", Direction.DEPLOY), ("DELETE", Direction.UNDEPLOY)):
         status, answer = await send(http, method, body)
         assert status == 200, answer
@@ -169,11 +174,12 @@ async def test_a_file_without_a_known_id_means_the_design_whose_objects_it_names
     whole, larger = service.add(), service.add()
     found = DeployedDesigns(designs=[deployed(larger, 2, 5), deployed(whole, 2, 2)])
     asked = await stubs.answer(deployments.FIND_DEPLOYED, found)
-    file = f"id: {uuid4()}\nname: shop\ncomponents: []\n"
-    status, answer = await send(http, "DELETE", file)
-    assert status == 200, answer
-    assert service.started == [(Direction.UNDEPLOY, whole.id)]
-    assert [request.file for request, _ in asked] == [file]
+    other_id = str(uuid4())
+    for file in (f"id: {other_id}\nname: shop\ncomponents: []\n", f'{{"id":"{other_id}","components":[]}}'):
+        status, answer = await send(http, "DELETE", file)
+        assert status == 200, answer
+        assert service.started.pop() == (Direction.UNDEPLOY, whole.id)
+        assert asked.pop()[0].file == file
     assert service.created == []
 
 

@@ -103,6 +103,8 @@ async def _named(call: Call) -> tuple[str, str]:
         body = {"pattern_file": body}
     if not isinstance(body, dict):
         raise Invalid("The request body must name a design.", code="request_invalid")
+    if "components" in body:
+        body = {"pattern_file": body}  # a bare design file that is JSON
     body = both_read(body)
     file = text_of(body.get("pattern_file") or "")
     design_id = body.get("pattern_id") or body.get("id") or ""
