@@ -241,6 +241,8 @@ async def test_a_separate_service_that_dies_comes_back(
             await asyncio.sleep(0.1)
     await until_it_works(running, names)
     assert await names(running) == {"one"}
+    for name in killed:
+        assert f"! The service {name} ended with signal SIGKILL and is started again." in running.lines
     running.press_ctrl_c()
     assert await running.ended() == 0
     assert running.processes() == {}

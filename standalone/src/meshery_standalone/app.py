@@ -18,6 +18,7 @@ from meshery_contracts import identity
 from meshery_contracts.errors import ProblemError
 from meshery_embedded import EmbeddedError
 from meshery_standalone.console import Console
+from meshery_standalone.discovered import tell_discovered
 from meshery_standalone.errors import CannotRunError, causes
 from meshery_standalone.infrastructure import Infrastructure, infrastructure
 from meshery_standalone.members import (
@@ -66,6 +67,8 @@ async def running(settings: StandaloneSettings, home: Path, console: Console) ->
         tasks = await stack.enter_async_context(supervise("standalone"))
         sandbox = Sandbox(settings, home / "sandbox", bus, console)
         tasks.start("sandbox", sandbox.run)
+        if settings.kubeconfig_files() and not settings.connect_own:
+            tasks.start("discovered", lambda: tell_discovered(bus, console, _url(settings)))
         yield Running(_url(settings), servers, owner, services.processes)
 
 
@@ -112,7 +115,7 @@ class Services:
         log_file = self._home / "logs" / f"{member.name}.log"
         environment = environment_of(member.name, values)
         self.processes[member.name] = await stack.enter_async_context(
-            SeparateProcess.started(member.name, environment, log_file)
+            SeparateProcess.started(member.name, environment, log_file, self._console.warn)
         )
 
 

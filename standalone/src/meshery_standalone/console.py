@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import time
 from contextlib import suppress
 from typing import TextIO
+
+#: A pipe or file keeps every line, so that it gets fewer of those that are good for a moment.
+_SECONDS_BETWEEN_STEPS = 30.0
 
 
 class Console:
@@ -15,7 +19,11 @@ class Console:
     def __init__(self, stream: TextIO | None = None, *, started: float | None = None) -> None:
         self._stream = stream or sys.stdout
         self._started = time.monotonic() if started is None else started
-        self._coloured = self._stream.isatty() and "NO_COLOR" not in os.environ
+        self._terminal = self._stream.isatty()
+        self._coloured = self._terminal and "NO_COLOR" not in os.environ
+        #: Whether the last line of the terminal is good for a moment only.
+        self._passing = False
+        self._next_step_at = 0.0
 
     def ready(self, what: str, detail: str = "") -> None:
         """Something works now."""
@@ -25,6 +33,16 @@ class Console:
     def say(self, text: str) -> None:
         """Something a person wants to know."""
         self._line(f"  {_indented(text)}")
+
+    def step(self, text: str) -> None:
+        """How far something long is: on a terminal in one line that the next one takes, in a pipe now and then."""
+        if self._terminal:
+            width = max(shutil.get_terminal_size().columns - 1, 20)
+            self._write(f"\r\033[K  {text}"[: width + 4])
+            self._passing = True
+        elif time.monotonic() >= self._next_step_at:
+            self._next_step_at = time.monotonic() + _SECONDS_BETWEEN_STEPS
+            self.say(text)
 
     def warn(self, text: str) -> None:
         """Something a person should look at."""
@@ -49,9 +67,14 @@ class Console:
         return f"\033[{colour}m{text}\033[0m" if self._coloured else text
 
     def _line(self, text: str) -> None:
+        gone = "\r\033[K" if self._passing else ""
+        self._passing = False
+        self._write(f"{gone}{text}\n")
+
+    def _write(self, text: str) -> None:
         # A closed terminal or pipe is no reason to end.
         with suppress(OSError, ValueError):
-            self._stream.write(text + "\n")
+            self._stream.write(text)
             self._stream.flush()
 
 

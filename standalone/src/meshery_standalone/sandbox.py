@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 from meshery_common.bus import Bus
@@ -31,7 +30,7 @@ class Sandbox:
         if not self._wanted():
             await asyncio.Event().wait()
         try:
-            await ensure_binaries(self._console.say)
+            await ensure_binaries(lambda text: self._console.step(f"Sandbox cluster: {text}"))
             async with cluster(
                 data=self._data,
                 nodes=self._settings.sandbox_nodes,
@@ -50,8 +49,7 @@ class Sandbox:
     def _wanted(self) -> bool:
         if self._settings.sandbox != "auto":
             return self._settings.sandbox == "on"
-        files = [Path(one).expanduser() for one in self._settings.kubeconfig.split(os.pathsep) if one]
-        return not any(file.exists() for file in files)
+        return not self._settings.kubeconfig_files()
 
     async def _connect(self, running: Cluster) -> None:
         told = ""

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -30,8 +30,11 @@ _STEADY_SECONDS = 60.0
 class SeparateProcess:
     """One service's process; `process` is the living one of now."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log_file: Path) -> None:
+    def __init__(
+        self, name: str, environment: Mapping[str, str], log_file: Path, warn: Callable[[str], None]
+    ) -> None:
         self.name = name
+        self._warn = warn
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MESHERY_")}
         self._command = Command(
             name=name,
@@ -47,13 +50,13 @@ class SeparateProcess:
     @classmethod
     @asynccontextmanager
     async def started(
-        cls, name: str, environment: Mapping[str, str], log_file: Path
+        cls, name: str, environment: Mapping[str, str], log_file: Path, warn: Callable[[str], None]
     ) -> AsyncIterator[SeparateProcess]:
-        """Keep the process running for the time of the block.
+        """Keep the process running for the time of the block; `warn` tells a person when it has to be started again.
 
         Raises CannotRunError into the block when it ends before it has answered.
         """
-        one = cls(name, environment, log_file)
+        one = cls(name, environment, log_file, warn)
         async with alongside(one._keep()):
             yield one
 
@@ -73,6 +76,7 @@ class SeparateProcess:
                     f"Details: {self._command.log}"
                 )
             log.warning("a service ended and is started again", service=self.name, exit_code=code)
+            self._warn(f"The service {self.name} ended with {_ending(code)} and is started again.")
             if loop.time() - started > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE_SECONDS
             await asyncio.sleep(pause)

@@ -57,6 +57,11 @@ class StandaloneSettings(BaseSettings):
         default="", description="Base URL of an OTLP/HTTP collector for traces, logs and metrics."
     )
 
+    def kubeconfig_files(self) -> list[Path]:
+        """The files of `kubeconfig` that are there."""
+        files = [Path(one).expanduser() for one in self.kubeconfig.split(os.pathsep) if one]
+        return [file for file in files if file.exists()]
+
     @field_validator("home", mode="before")
     @classmethod
     def _named(cls, value: object) -> object:
@@ -69,5 +74,5 @@ class StandaloneSettings(BaseSettings):
 def variables(prefix: str, error: ValidationError) -> Iterator[str]:
     """Which environment variables are wrong and why, a line for each."""
     for one in error.errors(include_url=False, include_input=False, include_context=False):
-        name = "__".join(str(part) for part in one["loc"]).upper()
-        yield f"{prefix}_{name}: {one['msg']}" if name else f"{prefix}_*: {one['msg']}"
+        name = "__".join(str(part) for part in one["loc"]).upper() or "*"
+        yield f"{prefix}_{name}: {one['msg'].removeprefix('Value error, ')}"

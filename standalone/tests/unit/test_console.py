@@ -40,6 +40,28 @@ def test_a_terminal_gets_them_unless_it_is_told_otherwise(monkeypatch: pytest.Mo
     assert not any("\033" in line for line in written(Terminal()))
 
 
+def test_steps_take_one_line_of_a_terminal() -> None:
+    stream = Terminal()
+    console = Console(stream)
+    for number in range(3):
+        console.step(f"{number} of 3 {'.' * 500}")
+    console.say("done")
+    *steps, last = stream.getvalue().split("\r\033[K")
+    assert [step[:10] for step in steps] == ["", "  0 of 3 .", "  1 of 3 .", "  2 of 3 ."]
+    assert not any("\n" in step for step in steps)
+    assert max(map(len, steps)) < 300, "a line that wraps cannot be taken back"
+    assert last == "  done\n"
+
+
+def test_a_pipe_gets_few_of_many_steps() -> None:
+    stream = io.StringIO()
+    console = Console(stream)
+    for number in range(100):
+        console.step(f"{number} of 100")
+    console.say("done")
+    assert stream.getvalue() == "  0 of 100\n  done\n"
+
+
 def test_every_line_is_flushed() -> None:
     class Counting(io.StringIO):
         flushes = 0

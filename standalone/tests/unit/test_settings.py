@@ -33,6 +33,7 @@ def test_a_wrong_value_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, 
         StandaloneSettings()
     (line,) = variables("MESHERY", caught.value)
     assert line.startswith(f"{variable}: ")
+    assert "Value error" not in line
 
 
 class Servers:

@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
+from meshery_contracts.errors import Invalid
 from meshery_contracts.messages import Message, PublicMessage
 
 MessageT_co = TypeVar("MessageT_co", bound=Message, covariant=True)
@@ -34,6 +36,19 @@ def encode(message: Message | Encoded[Message]) -> bytes:
     if _written_by_itself(type(message)):
         return message.model_dump_json(by_alias=True).encode()
     return orjson.dumps(message, default=_plain, option=_OPTIONS)
+
+
+def encode_request(request: Message) -> bytes:
+    """The JSON of what somebody asks, without what he leaves open. Raises Invalid for values that JSON cannot hold."""
+    try:
+        return request.model_dump_json(exclude_unset=True).encode()
+    except PydanticSerializationError:
+        raise Invalid(
+            "The request cannot be written as JSON.",
+            code="request_unwritable",
+            cause="It is nested more than 200 levels deep, or holds half of a surrogate pair.",
+            remedy="Nest less; take a text that is no text out.",
+        ) from None
 
 
 def _plain(value: Any) -> Any:

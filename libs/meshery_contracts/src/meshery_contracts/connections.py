@@ -62,11 +62,11 @@ class KubernetesContext(PublicMessage):
     server: str
     owner: str = ""
     created_by: str = ""
-    meshery_instance_id: str = ""
+    meshery_instance_id: UUID = UUID(int=0)
     kubernetes_server_id: str | None = Field(default=None, description="uid of namespace kube-system.")
     deployment_type: str = "out_of_cluster"
     version: str = ""
-    connection_id: str = ""
+    connection_id: UUID | None = Field(default=None, description="None before anything is stored.")
     reachable: bool = False
     auth: dict[str, Any] = Field(default_factory=dict)
     cluster: dict[str, Any] = Field(default_factory=dict)

@@ -111,6 +111,27 @@ class DeployDesign(Message):
     skip_crds: bool = False
 
 
+class FindDeployed(Message):
+    """Whose objects a design file names, wherever they are deployed."""
+
+    file: Annotated[str, Field(max_length=MAX_FILE_CHARACTERS)]
+
+
+class DeployedDesign(PublicMessage):
+    """A design that has put some of these objects into clusters."""
+
+    design_id: UUID
+    name: str
+    objects: int = Field(description="How many objects it has in clusters.")
+    named: int = Field(description="How many of them the file names.")
+
+
+class DeployedDesigns(Message):
+    """Those designs, whoever is named most first."""
+
+    designs: list[DeployedDesign]
+
+
 class RunStatus(StrEnum):
     """The state of a run."""
 
@@ -225,8 +246,15 @@ UNDEPLOY = Endpoint(
     key=Key.UNDEPLOY_DESIGN,
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
-    timeout_seconds=15.0,
+    timeout_seconds=30.0,
     summary="Start a run that deletes what a design deployed, in reverse order.",
+)
+FIND_DEPLOYED = Endpoint(
+    "meshery.rpc.designs.v1.find_deployed",
+    FindDeployed,
+    DeployedDesigns,
+    key=Key.UNDEPLOY_DESIGN,
+    summary="The designs whose deployed objects a file names: what a client means that undeploys a file.",
 )
 GET_RUN = Endpoint(
     "meshery.rpc.designs.v1.get_run",

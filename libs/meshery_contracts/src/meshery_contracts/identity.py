@@ -237,7 +237,7 @@ class PermissionKey(PublicMessage):
     category: str
     subcategory: str = ""
     description: str = ""
-    owner: str = ""
+    owner: UUID | None = None
 
 
 class ListKeys(PageRequest):

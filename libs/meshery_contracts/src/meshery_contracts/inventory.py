@@ -18,7 +18,9 @@ from meshery_contracts.paging import PageReply, PageRequest
 class ListResources(PageRequest):
     """A part of the resources."""
 
-    cluster_ids: list[str] = Field(default_factory=list, description="kube-system uids; empty means all.")
+    cluster_ids: list[str] | None = Field(
+        default=None, description="kube-system uids; none means every cluster, an empty list no cluster."
+    )
     connection_ids: list[UUID] = Field(default_factory=list)
     kinds: list[str] = Field(default_factory=list)
     api_version: str = ""
@@ -51,7 +53,9 @@ class Resource(PublicMessage):
 class Summarize(Message):
     """Counts over the resources."""
 
-    cluster_ids: list[str] = Field(default_factory=list)
+    cluster_ids: list[str] | None = Field(
+        default=None, description="kube-system uids; none means every cluster, an empty list no cluster."
+    )
     connection_ids: list[UUID] = Field(default_factory=list)
     namespace: str = ""
 

@@ -7,15 +7,21 @@ from dataclasses import dataclass, field
 
 
 class RateLimiter:
-    """At most `rate` requests a second on average, `burst` at once (GCRA: one number of state)."""
+    """At most `rate` requests a second on average, `burst` at once (GCRA: one number of state).
+
+    None while it is `lifted`.
+    """
 
     def __init__(self, rate: float, burst: int) -> None:
         self._interval = 1.0 / rate
         self._slack = self._interval * max(burst - 1, 0)
         self._next_at = 0.0
+        self.lifted = False
 
     async def take(self) -> None:
         """Wait for our turn. Turns are given in the order of asking."""
+        if self.lifted:
+            return
         now = asyncio.get_running_loop().time()
         turn = max(self._next_at, now - self._slack)
         self._next_at = turn + self._interval

@@ -44,6 +44,8 @@ from meshery_kube.statuses import Status, parse_warnings, status_from_reply
 from meshery_web.addresses import AddressPolicy, CheckedResolver, socket_factory
 
 JSON = "application/json"
+_FAIR_SERVER = "X-Kubernetes-PF-FlowSchema-UID"
+"""In each answer of a server that queues requests itself, and says 429 when it has too many."""
 _ERROR_BYTES = 1 << 20
 """How much of a refusal's body is read: a Status is a few kilobytes."""
 
@@ -54,8 +56,9 @@ Query = tuple[tuple[str, str], ...]
 class ClientSettings:
     """How a client behaves towards its server. Times in seconds, sizes in bytes.
 
-    `rate` and `burst` limit requests a second over all callers of a client; `max_in_flight` limits
-    short requests (watches and log streams do not count). `timeout` is for one call with all its
+    `rate` and `burst` limit requests a second over all callers of a client, unless the server shares
+    itself out fairly (API priority and fairness); `max_in_flight` limits short requests (watches and
+    log streams do not count). `timeout` is for one call with all its
     retries. `max_body_bytes` is counted after decompression.
     """
 
@@ -295,6 +298,7 @@ class Transport:
                 proxy=server.proxy_url,
                 allow_redirects=False,
             )
+        self._limiter.lifted = _FAIR_SERVER in response.headers
         if response.status < 300 or response.status == 304:
             return response
         try:

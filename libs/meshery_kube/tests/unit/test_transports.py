@@ -250,6 +250,18 @@ async def test_the_rate_is_limited_over_all_callers(serve: Any) -> None:
     assert loop.time() - began >= 0.09
 
 
+async def test_a_server_that_queues_by_itself_is_asked_as_fast_as_it_answers(serve: Any) -> None:
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(headers={"X-Kubernetes-PF-FlowSchema-UID": "b1f6d3c2"})
+
+    kube = await serve(handler, settings=ClientSettings(rate=1, burst=1))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for _ in range(10):
+        await kube.transport.request(GET)
+    assert loop.time() - began < 5, "ten requests at one a second"
+
+
 async def test_short_requests_in_flight_are_limited(serve: Any) -> None:
     now = most = 0
 

@@ -29,4 +29,5 @@ async def connection_id(
     reply = await ask(
         contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), caller
     )
-    return UUID(reply.connected_contexts[0].connection_id)
+    found: UUID = reply.connected_contexts[0].connection_id
+    return found

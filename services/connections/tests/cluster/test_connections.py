@@ -28,7 +28,7 @@ async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
     reply = await ask(
         contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig), caller
     )
-    assert [one.connection_id for one in reply.connected_contexts] == [str(connection_id)]
+    assert [one.connection_id for one in reply.connected_contexts] == [connection_id]
     context = await ask(contract.GET_CONTEXT, ConnectionId(connection_id=connection_id), caller)
     assert context.id == str(connection_id)
     assert context.version.startswith("v1.")
@@ -57,6 +57,12 @@ async def test_two_ways_into_one_cluster_are_one_connection(
     assert [one.name for one in reply.connected_contexts] == ["sandbox"]
     assert reply.refused[0].name == "second"
     assert reply.refused[0].problem.code == "cluster_connected"
+    # Alone, the second is the way in from now on; the answer names it as the file does, which mesheryctl looks for.
+    again = await ask(
+        contract.REGISTER_KUBECONFIG, request.model_copy(update={"contexts": ["second"]}), caller
+    )
+    (second,) = again.connected_contexts
+    assert (second.name, second.connection_id) == ("second", reply.connected_contexts[0].connection_id)
     # Somebody else's upload of the same cluster does not touch what is not his.
     other = people.caller(organization_id=caller.organization_id)
     theirs = await ask(

@@ -49,6 +49,28 @@ async def test_reading_stores_nothing_and_explains_what_cannot_be_used(
     assert await database.fetchval(EVERY_ORGANIZATION, "select count(*) from connections") == 0
 
 
+async def test_a_kubeconfig_of_which_nothing_can_be_used_is_refused(ask: Ask, people: People) -> None:
+    """With the way to make a plain one, not with lists of nothing."""
+    text = kubeconfig(plugin={"exec": {"command": "aws", "apiVersion": "v1"}}, file={"tokenFile": "/token"})
+    for endpoint, request in (
+        (contract.READ_CONTEXTS, contract.Kubeconfig(kubeconfig=text)),
+        (contract.REGISTER_KUBECONFIG, RegisterKubeconfig(kubeconfig=text)),
+    ):
+        with pytest.raises(Invalid, match=r"user\.exec is not accepted") as caught:
+            await ask(endpoint, request, people.caller())
+        problem = caught.value.problem
+        assert problem.code == "kubeconfig_field_refused"
+        assert [one.path for one in problem.fields] == ["plugin", "file"]
+        assert "kubectl create token" in problem.remediation[0]
+    usable = kubeconfig(plain={"token": TOKEN})
+    with pytest.raises(Invalid, match="no context 'other'"):
+        await ask(
+            contract.REGISTER_KUBECONFIG,
+            RegisterKubeconfig(kubeconfig=usable, contexts=["other"]),
+            people.caller(),
+        )
+
+
 async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
     ask: Ask, people: People, database: Database, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -63,7 +85,7 @@ async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
     assert page.status_summary == {"not found": 1}
     assert page.connections[0].metadata["health"]["status"] == "unreachable"
     contexts = await ask(contract.LIST_CONTEXTS, PageRequest(), caller)
-    assert contexts.contexts[0].connection_id == str(page.connections[0].id)
+    assert contexts.contexts[0].connection_id == page.connections[0].id
     assert TOKEN not in page.model_dump_json() + contexts.model_dump_json() + reply.model_dump_json()
     row = await database.fetchrow(EVERY_ORGANIZATION, "select *, c.sealed from connections, credentials c")
     assert row is not None

@@ -23,6 +23,7 @@ async def serve(bus: Bus, designs: DesignsService, deployments: DeploymentsServi
     await bus.serve(runs.PLAN, deployments.plan)
     await bus.serve(runs.DEPLOY, deployments.deploy)
     await bus.serve(runs.UNDEPLOY, deployments.undeploy)
+    await bus.serve(runs.FIND_DEPLOYED, deployments.find)
     await bus.serve(runs.GET_RUN, deployments.run)
     await bus.serve(runs.LIST_RUNS, deployments.runs)
     await bus.serve(runs.CANCEL_RUN, deployments.cancel)

@@ -177,6 +177,16 @@ async def test_of_two_saves_from_one_version_one_is_a_conflict(client: Client) -
     assert (saved.version, await client.ask(designs.GET, GetDesign(design_id=first.id))) == (2, saved)
 
 
+async def test_saves_that_name_no_version_follow_each_other(client: Client) -> None:
+    """Older clients of Meshery know no versions: whoever comes last wins, and nobody is refused."""
+    first = await created(client, "a")
+    names = [f"n{number}" for number in range(5)]
+    saves = [client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, name=name)) for name in names]
+    saved = await asyncio.gather(*saves)
+    assert sorted(one.version for one in saved) == [2, 3, 4, 5, 6]
+    assert {one.name for one in saved} == set(names)
+
+
 async def test_a_repeated_command_is_done_once(client: Client) -> None:
     request = CreateDesign(name="shop", file=a_design_file(a_component(id=str(uuid4()))))
     first = await client.ask(designs.CREATE, request, key="k1")

@@ -101,8 +101,13 @@ async def test_what_cannot_be_imported_is_refused_with_its_place(client: Client)
             await imported(client, text)
         problem = caught.value.problem
         assert (problem.code, problem.fields[0].path if problem.fields else None) == (code, where)
-    for file in ("no base64!", base64.b64encode(b"\x1f\x8b\xff\x00").decode()):
-        with pytest.raises(Invalid) as caught:
+    archive = base64.b64encode(b"\x1f\x8b\xff\x00").decode()
+    for file, what in (
+        ("no base64!", "not in base64"),
+        ("é", "not in base64"),
+        (archive, "no text in UTF-8"),
+    ):
+        with pytest.raises(Invalid, match=what) as caught:
             await client.ask(designs.IMPORT, ImportDesign(file=file))
         assert caught.value.problem.code == "file_encoding"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -16,6 +16,7 @@ from meshery_contracts.deployments import (
     Action,
     DeployDesign,
     Direction,
+    FindDeployed,
     ListRuns,
     ObjectState,
     PlanDesign,
@@ -504,3 +505,27 @@ async def test_what_a_deleted_connection_held_is_forgotten(
         while await database.fetchval(EVERY_ORGANIZATION, "select count(*) from deployed_objects"):
             await asyncio.sleep(0.02)
     await client.ask(designs.DELETE, DesignId(design_id=design.id))
+
+
+async def test_who_has_deployed_what_a_file_names(client: Client, facts: Facts) -> None:
+    """What a client means that undeploys a file, and has no id."""
+    shop = await saved(client, *a_shop())
+    other = await saved(client, a_component(name="other", namespace="shop"))
+
+    async def found(*components: dict[str, Any], asker: Client = client) -> list[tuple[UUID, int, int]]:
+        request = FindDeployed(file=a_design_file(*components))
+        reply = await asker.ask(deployments.FIND_DEPLOYED, request)
+        return [(one.design_id, one.named, one.objects) for one in reply.designs]
+
+    assert await found(*a_shop()) == []
+    for design in (shop, other):
+        await done(client, facts, design)
+    everything = [*a_shop(), a_component(name="other", namespace="shop")]
+    assert await found(*a_shop()) == [(shop.id, 3, 3)]
+    assert await found(*everything) == [(shop.id, 3, 3), (other.id, 1, 1)]
+    assert await found(*a_shop()[:1]) == [(shop.id, 1, 3)]
+    assert await found(a_component("Secret", "login", namespace="elsewhere")) == []
+    assert await found(a_component("Gadget", "login", namespace="shop")) == []
+    assert await found(*a_shop(), asker=client.colleague()) == []
+    with pytest.raises(Forbidden):
+        await found(*a_shop(), asker=client.stranger(key_bits=0))

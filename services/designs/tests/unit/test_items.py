@@ -8,7 +8,7 @@ import pytest
 
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.errors import Invalid
-from meshery_designs.domain.items import items_of, same_object
+from meshery_designs.domain.items import how_many_of, items_of, same_object
 from meshery_testkit.builders import a_component
 
 
@@ -59,3 +59,6 @@ def a_reference(**changes: str) -> ObjectReference:
 def test_references_to_one_object(changes: dict[str, str], same: bool) -> None:
     assert same_object(a_reference(), a_reference(**changes)) is same
     assert same_object(a_reference(**changes), a_reference()) is same
+    elsewhere = a_reference(name="nobody")
+    assert how_many_of([elsewhere, a_reference()], [a_reference(**changes)]) == same
+    assert how_many_of([a_reference(**changes), elsewhere], [a_reference()] * 2) == 2 * same

@@ -118,6 +118,9 @@ def test_what_the_api_server_refuses_is_said(error: ProblemError, action: Action
         ("kind_unknown", {"kind Gadget.example.com"}, Action.CREATE),
         ("object_unknown", {"namespace other"}, Action.FAILED),
         ("kind_unknown", set(), Action.FAILED),
+        # The namespace that comes along does not bring the kind, and the other way round.
+        ("kind_unknown", {"namespace shop"}, Action.FAILED),
+        ("object_unknown", {"kind Gadget.example.com"}, Action.FAILED),
         ("connection_unknown", {"namespace shop"}, Action.FAILED),
     ],
 )

@@ -15,6 +15,7 @@ from meshery_contracts.caller import Caller
 from meshery_contracts.designs import Design, DesignPage, NullString, Visibility
 from meshery_contracts.errors import Conflict, FieldProblem, NotFound
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
+from meshery_contracts.messages import Nothing, Severity
 from meshery_gateway.graphql.schema import sdl
 from meshery_testkit.nats import People
 from meshery_testkit.stubs import Stubs
@@ -287,6 +288,59 @@ async def test_the_caller_and_a_new_token(http: ClientSession, stubs: Stubs, per
     answer = await send(http, 'mutation { createToken(input: {name: "ci", days: 7}) { token natsUser } }')
     assert answer["data"]["createToken"] == {"token": "secret", "natsUser": ""}
     assert made[0][0].days == 7
+
+
+async def test_what_rest_has_is_there_as_well(http: ClientSession, stubs: Stubs) -> None:
+    await stubs.answer(identity.GET_PREFERENCES, identity.Preferences(grafana={"grafanaURL": "http://g"}))
+    saved = await stubs.answer(identity.SAVE_PREFERENCES, identity.Preferences())
+    supported = [designs.SupportedType(design_type="Design", supported_extensions=[".yml"])]
+    await stubs.answer(designs.TYPES, designs.SupportedTypes(types=supported))
+    context = connections.KubernetesContext(
+        id="c", name="dev", server="https://dev", created_at=NOW, updated_at=NOW
+    )
+    problem = NotFound("It is gone.", code="x").problem
+    refused = [connections.RefusedContext(name="old", problem=problem)]
+    await stubs.answer(
+        connections.READ_CONTEXTS, connections.ContextList(contexts=[context], refused=refused)
+    )
+    await stubs.answer(connections.PING, connections.PingReply(server_version="v1.36.3"))
+    event = events.Event(
+        id=uuid4(),
+        organization_id=uuid4(),
+        acted_upon=uuid4(),
+        operation_id=uuid4(),
+        system_id=uuid4(),
+        severity=Severity.SUCCESS,
+        category="test",
+        action="poke",
+        description="",
+        created_at=NOW,
+        updated_at=NOW,
+    )
+    recorded = await stubs.answer(events.RECORD, event)
+    deleted = await stubs.answer(events.DELETE, Nothing())
+    one = uuid4()
+    query = """query ($one: UUID!) { preferences designTypes { designType supportedExtensions }
+        kubeconfigContexts(kubeconfig: "…") { contexts { name connectionId } refused { name problem { title } } }
+        clusterVersion(connectionId: $one) }"""
+    assert (await send(http, query, variables={"one": str(one)}))["data"] == {
+        "preferences": identity.Preferences(grafana={"grafanaURL": "http://g"}).model_dump(mode="json"),
+        "designTypes": [{"designType": "Design", "supportedExtensions": [".yml"]}],
+        "kubeconfigContexts": {
+            "contexts": [{"name": "dev", "connectionId": None}],
+            "refused": [{"name": "old", "problem": {"title": "It is gone."}}],
+        },
+        "clusterVersion": "v1.36.3",
+    }
+    mutation = """mutation ($one: UUID!, $event: RecordEventInput!) {
+        savePreferences(preferences: {anonymousUsageStats: true}) recordEvent(input: $event) { severity }
+        deleteEvents(ids: [$one]) }"""
+    reported = {"actedUpon": str(one), "action": "poke", "category": "test", "severity": "success"}
+    answer = await send(http, mutation, variables={"one": str(one), "event": reported})
+    assert answer["data"]["deleteEvents"] == [str(one)]
+    assert saved[0][0].preferences == {"anonymousUsageStats": True}
+    assert (recorded[0][0].acted_upon, recorded[0][0].severity) == (one, Severity.SUCCESS)
+    assert deleted[0][0].event_ids == [one]
 
 
 async def test_fields_of_meshery(http: ClientSession, stubs: Stubs) -> None:

@@ -234,6 +234,7 @@ async def test_lists_filter_search_sort_and_page(world: World) -> None:
     assert await world.names(namespaces=["other"]) == []
     assert await world.names(cluster_ids=["c1"], kinds=["Service"]) == ["web"]
     assert await world.names(cluster_ids=["c2"]) == []
+    assert await world.names(cluster_ids=[]) == [], "no cluster is not every cluster"
     assert await world.names(connection_ids=[uuid4()]) == []
     assert await world.names(order="name desc", page_size=2, kinds=["Pod"]) == ["web-4", "web-3"]
     first = await world.reader.request(

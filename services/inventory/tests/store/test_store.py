@@ -166,10 +166,11 @@ async def test_the_picture_is_the_organisations_own(db: Database) -> None:
     assert json.loads(got.rest or "") == {"data": {"k": "x"}}
     assert await pictures.get(queries, cluster.organization_id, "bm90aGluZw==") is None
     assert await pictures.get(queries, cluster.organization_id, "no base64!") is None
-    connections = await pictures.connections_of(
-        queries, cluster.organization_id, Summarize(cluster_ids=["c1"])
-    )
-    assert connections == [cluster.connection_id]
+    for wanted, shown in ((["c1"], True), (None, True), (["c2"], False), ([], False)):
+        connections = await pictures.connections_of(
+            queries, cluster.organization_id, Summarize(cluster_ids=wanted)
+        )
+        assert connections == ([cluster.connection_id] if shown else [])
 
 
 async def test_lists_are_found_by_indexes(db: Database) -> None:

@@ -26,7 +26,7 @@ from meshery_common.bus.settings import BusSettings
 from meshery_common.bus.streams import Streams
 from meshery_common.callers import AssertionVerifier, KeySource
 from meshery_common.context import current_request
-from meshery_common.encoding import encode
+from meshery_common.encoding import encode, encode_request
 from meshery_common.telemetry import SpanKind, carry, span, tracing, working_for
 from meshery_contracts.endpoints import Endpoint, Topic, contract_of
 from meshery_contracts.errors import (
@@ -111,10 +111,9 @@ class Bus:
 
         Inside a handler the caller, the remaining time and the request id are handed on by themselves.
         """
-        payload = request.model_dump_json(exclude_unset=True).encode()
         answer = await self.request_bytes(
             endpoint,
-            payload,
+            encode_request(request),
             timeout_seconds=timeout_seconds,
             assertion=assertion,
             idempotency_key=idempotency_key,

@@ -24,7 +24,7 @@ class Entries:
 def read_entries(document: Node) -> Entries:
     """Take a document apart. Raises KubeconfigMalformed when it is no kubeconfig."""
     if not isinstance(document, dict):
-        raise KubeconfigMalformed("the file is not a mapping of keys; is it a kubeconfig?")
+        raise KubeconfigMalformed("the file is no mapping with clusters, users and contexts")
     kind = document.get("kind")
     if kind not in (None, "Config"):
         raise KubeconfigMalformed(f"kind is {str(kind)[:60]!r}; a kubeconfig has kind Config")

@@ -145,7 +145,7 @@ def context_of(connection: Connection) -> KubernetesContext:
         kubernetes_server_id=str(metadata.get("kubernetes_server_id") or "") or None,
         deployment_type=str(metadata.get("deployment_type") or "out_of_cluster"),
         version=str(metadata.get("version") or ""),
-        connection_id=str(connection.id),
+        connection_id=connection.id,
         reachable=bool(metadata.get("reachable")),
         auth=dict(metadata.get("auth") or {}),
         cluster=dict(metadata.get("cluster") or {}),

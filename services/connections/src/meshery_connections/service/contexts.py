@@ -32,7 +32,7 @@ from meshery_contracts.connections import (
     RegisteredContexts,
     RegisterKubeconfig,
 )
-from meshery_contracts.errors import Conflict, Invalid, NotFound, Problem
+from meshery_contracts.errors import Conflict, FieldProblem, Invalid, NotFound, Problem
 from meshery_contracts.paging import PageRequest
 from meshery_kube import Context
 from meshery_kube import Kubeconfig as ReadKubeconfig
@@ -81,6 +81,8 @@ class ContextsService:
     async def read(self, request: Kubeconfig, caller: Caller) -> ContextList:
         """The contexts of a kubeconfig and whether their clusters answer; stores nothing."""
         kubeconfig = await self._uploaded(request.kubeconfig)
+        if not kubeconfig.contexts:
+            raise _unusable(_refused(kubeconfig, kubeconfig.refused))
         verified = await self._verify(kubeconfig.contexts, _PREVIEW_SECONDS)
         now = self._clock()
         return ContextList(
@@ -110,12 +112,17 @@ class ContextsService:
         kubeconfig = await self._uploaded(request.kubeconfig)
         names, unknown = self._selected(kubeconfig, request.contexts)
         usable = [one for one in kubeconfig.contexts if one.name in names]
+        in_vain = [
+            *_refused(kubeconfig, [name for name in names if name in kubeconfig.refused]),
+            *(_unknown(name) for name in unknown),
+        ]
+        if not usable:
+            raise _unusable(in_vain)
         # The current context first: of two ways into one cluster it is the one that is meant.
         usable.sort(key=lambda one: one.name != kubeconfig.current)
         verified = await self._verify(usable, _REGISTRATION_SECONDS)
         outcome = _Outcome()
-        outcome.refused += _refused(kubeconfig, [name for name in names if name in kubeconfig.refused])
-        outcome.refused += [_unknown(name) for name in unknown]
+        outcome.refused += in_vain
         async with self._db.command(caller.organization_id) as tx:
             await self._store.lock_registration(tx, caller.organization_id)
             for one in verified:
@@ -203,7 +210,7 @@ class ContextsService:
         """Make or renew the connection of a cluster that answered: discovered, registered, connected."""
         before = await self._store.same_cluster(tx, identity.cluster_id, caller)
         if before is not None and before.id in outcome.taken:
-            outcome.ignore(contexts.context_of(before.connection), one.about.name, _same_cluster(before))
+            outcome.ignore(before, one.about.name, _same_cluster(before))
             return
         before = before or await self._store.same_context(tx, one.about, caller)
         status = ConnectionStatus.CONNECTED
@@ -240,7 +247,7 @@ class ContextsService:
         await self._moves.announce(
             tx, stored, before.status if before else None, Actor(caller.user_id, caller.actor)
         )
-        outcome.take(stored)
+        outcome.take(stored, one.about.name)
 
     async def _note_failure(
         self, tx: Transaction, one: _Verified, error: KubeError, mode: str, caller: Caller, outcome: _Outcome
@@ -312,13 +319,13 @@ class _Outcome:
         #: Connections as they were before, whose clients are to be closed.
         self.replaced: list[StoredConnection] = []
 
-    def take(self, stored: StoredConnection) -> None:
+    def take(self, stored: StoredConnection, name: str) -> None:
         self.taken.add(stored.id)
-        shown = contexts.context_of(stored.connection)
+        shown = _as_uploaded(stored, name)
         (self.connected if stored.status is ConnectionStatus.CONNECTED else self.ignored).append(shown)
 
-    def ignore(self, shown: KubernetesContext, name: str, problem: Problem) -> None:
-        self.ignored.append(shown)
+    def ignore(self, stored: StoredConnection, name: str, problem: Problem) -> None:
+        self.ignored.append(_as_uploaded(stored, name))
         self.refused.append(RefusedContext(name=name, problem=problem))
 
     def fail(self, shown: KubernetesContext, name: str, problem: Problem) -> None:
@@ -332,6 +339,23 @@ class _Outcome:
             errored_contexts=self.errored,
             refused=self.refused,
         )
+
+
+def _as_uploaded(stored: StoredConnection, name: str) -> KubernetesContext:
+    """The context under the name that it has in the file, which is what mesheryctl looks for."""
+    return contexts.context_of(stored.connection).model_copy(update={"name": name})
+
+
+def _unusable(refused: Sequence[RefusedContext]) -> Invalid:
+    """That nothing can be connected with a kubeconfig: the first reason, and how to mend it; the others beside it."""
+    first = refused[0].problem
+    return Invalid(
+        first.title,
+        code=first.code,
+        fields=tuple(FieldProblem(path=one.name, message=one.problem.title) for one in refused[:100]),
+        cause=first.probable_cause,
+        remedy=first.remediation,
+    )
 
 
 def _refused(kubeconfig: ReadKubeconfig, names: Iterable[str]) -> list[RefusedContext]:

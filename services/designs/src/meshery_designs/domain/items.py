@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,18 @@ def same_object(one: ObjectReference, other: ObjectReference) -> bool:
         and one.name == other.name
         and (one.namespace == other.namespace or not (one.namespace and other.namespace))
     )
+
+
+def how_many_of(named: Iterable[ObjectReference], references: Iterable[ObjectReference]) -> int:
+    """How many of the references mean one of the named objects, as `same_object` has it."""
+    namespaces: dict[tuple[str, str], set[str]] = {}
+    for one in named:
+        namespaces.setdefault((group_kind(one.api_version, one.kind), one.name), set()).add(one.namespace)
+    found = 0
+    for one in references:
+        known = namespaces.get((group_kind(one.api_version, one.kind), one.name), set())
+        found += bool(known) and (not one.namespace or not known.isdisjoint((one.namespace, "")))
+    return found
 
 
 def _item(component: Mapping[str, Any], design_id: UUID | None, version: int, wave: int) -> Item:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from meshery_contracts.clusters import NOT_THERE_YET, ObjectOutcome, ObjectReference, ObjectResult
+from meshery_contracts.clusters import ObjectOutcome, ObjectReference, ObjectResult
 from meshery_contracts.deployments import Action, FieldChange, ObjectPlan
 from meshery_contracts.errors import Problem, Word
 from meshery_designs.domain.items import Item
@@ -89,7 +89,7 @@ def _outcome(
     item: Item, result: ObjectResult, design_id: UUID | None, brought: set[str], *, force: bool
 ) -> dict[str, Any]:
     if result.problem is not None:
-        if result.problem.code in NOT_THERE_YET and not brought.isdisjoint(lives_by(item.content)):
+        if _lacked(item.content, result.problem) in brought:
             return {"warnings": ["Not checked yet: its namespace or kind is brought by this very plan."]}
         action = Action.CONFLICT if result.problem.word is Word.CONFLICT else Action.FAILED
         return {"action": action, "problem": result.problem}
@@ -106,6 +106,12 @@ def _outcome(
         "changes": changes,
         "warnings": [*taken, *result.warnings],
     }
+
+
+def _lacked(content: Mapping[str, Any] | None, problem: Problem) -> str:
+    """What an object was refused for the lack of, in the words of `brings`; empty when it is something else."""
+    what = {"kind_unknown": "kind ", "object_unknown": "namespace "}.get(problem.code)
+    return next((one for one in lives_by(content) if what and one.startswith(what)), "")
 
 
 def removal_plan(deployed: Deployed, result: ObjectResult, *, design_id: UUID | None, wave: int) -> Planned:

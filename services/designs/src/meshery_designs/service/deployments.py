@@ -12,7 +12,10 @@ from meshery_contracts import deployments as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.deployments import (
     DeployDesign,
+    DeployedDesign,
+    DeployedDesigns,
     Direction,
+    FindDeployed,
     ListRuns,
     Plan,
     PlanDesign,
@@ -26,6 +29,7 @@ from meshery_contracts.errors import Conflict, ProblemError, error_from
 from meshery_contracts.policies import Finding
 from meshery_designs.clients import RegistryClient
 from meshery_designs.domain import policies
+from meshery_designs.domain.items import how_many_of, items_of
 from meshery_designs.service.designs import DesignsService
 from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
@@ -137,6 +141,25 @@ class DeploymentsService:
             skip_crds=request.skip_crds,
         )
         return await self._planner.draft(wanted, orjson.loads(design.pattern_file), design.version, caller)
+
+    async def find(self, request: FindDeployed, caller: Caller) -> DeployedDesigns:
+        """The designs that the caller may read and that have put objects into clusters which a file names."""
+        document, _ = await self._designs.file_of(None, request.file, None, caller)
+        named = [one.reference for one in items_of(document, design_id=None, version=0)]
+        queries = self._db.within(caller.organization_id)
+        found = []
+        for design_id, references in (await self._deployed.beside(queries, named)).items():
+            design = await self._design_store.find(queries, design_id, caller)
+            if design is None:
+                continue
+            meant = how_many_of(named, references)
+            if meant:
+                found.append(
+                    DeployedDesign(
+                        design_id=design_id, name=design.name, objects=len(references), named=meant
+                    )
+                )
+        return DeployedDesigns(designs=sorted(found, key=lambda one: -one.named))
 
     async def run(self, request: RunId, caller: Caller) -> Run:
         """A run with its objects and what policies said at its start."""

@@ -112,6 +112,9 @@ class DesignsService:
         if request.changes is not None:
             check_values(request.changes.changed, "The change")
         async with self._db.command(caller.organization_id) as tx:
+            if request.base_version is None:
+                # Who does not say what he began with means whatever is there.
+                await self._store.lock(tx, request.design_id)
             current = await self._store.get(tx, request.design_id, caller)
             await self._store.require_edit(tx, current.id, caller)
             _require_publishing(current.visibility, request.visibility, caller)
@@ -165,7 +168,7 @@ class DesignsService:
             await self._runs.require_idle(tx, design.id)
             if holding := await self._deployed.connections(tx, design.id):
                 raise Conflict(
-                    f"Design '{design.name}' is deployed in {len(holding)} clusters.",
+                    f"Design '{design.name}' is deployed in {facts.counted(len(holding), 'cluster')}.",
                     code="design_deployed",
                     detail=f"connections {', '.join(sorted(str(one) for one in holding))}",
                     remedy="Undeploy it first, or delete the connection of a cluster that is gone.",
@@ -320,11 +323,19 @@ def _edited(current: Design, document: Any, changes: ComponentChanges | None) ->
 
 def _decoded(file: str) -> str:
     try:
-        return base64.b64decode(file, validate=True).decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+        content = base64.b64decode(file, validate=True)
+    except (binascii.Error, ValueError):
         raise Invalid(
-            "The file is no text in base64.",
+            "The file is not in base64.",
+            code="file_encoding",
+            remedy="Encode it, e.g. with `base64 < FILE | tr -d '\\n'`.",
+        ) from None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Invalid(
+            "The file is no text in UTF-8.",
             code="file_encoding",
             cause="Archives (Helm charts, OCI images) cannot be imported yet.",
-            remedy="Send a YAML or JSON file, base64 encoded, in UTF-8.",
+            remedy="Send a YAML or JSON file in UTF-8.",
         ) from None

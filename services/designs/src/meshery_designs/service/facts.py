@@ -107,12 +107,17 @@ def _sentence(order: RunOrder, status: RunStatus, done: int, failed: int, total:
     what = f"Run to {order.direction.value} design '{order.design_name}'"
     match status:
         case RunStatus.PENDING:
-            return f"{what} was started: {total} objects."
+            return f"{what} was started: {counted(total, 'object')}."
         case RunStatus.RUNNING:
             return f"{what}: {done} of {total} objects are through."
         case RunStatus.SUCCEEDED:
-            return f"{what} succeeded: {total} objects."
+            return f"{what} succeeded: {counted(total, 'object')}."
         case RunStatus.FAILED:
             return f"{what} failed: {failed} of {total} objects failed."
         case RunStatus.CANCELLED:
             return f"{what} was cancelled after {done} of {total} objects."
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: 1 object, 2 objects."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

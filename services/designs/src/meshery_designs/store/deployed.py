@@ -43,6 +43,29 @@ class DeployedStore:
             for row in rows
         ]
 
+    async def beside(
+        self, queries: Queries, references: Sequence[ObjectReference]
+    ) -> dict[UUID, list[ObjectReference]]:
+        """All that those designs have in clusters which have put an object of such a kind and name there."""
+        rows = await queries.fetch(
+            """
+            select design_id, api_version, kind, namespace, name from deployed_objects
+            where design_id in (
+                select o.design_id from deployed_objects o
+                join unnest($1::text[], $2::text[]) as wanted(kind, name) using (kind, name)
+            )
+            """,
+            [one.kind for one in references],
+            [one.name for one in references],
+        )
+        found: dict[UUID, list[ObjectReference]] = {}
+        for row in rows:
+            reference = ObjectReference(
+                api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
+            )
+            found.setdefault(row["design_id"], []).append(reference)
+        return found
+
     async def connections(self, queries: Queries, design_id: UUID) -> set[UUID]:
         """The clusters that a design has put objects into."""
         rows = await queries.fetch(

@@ -49,11 +49,20 @@ class DesignStore:
         self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
     ) -> Design:
         """A design with its newest file. Raises NotFound."""
+        design = await self.find(queries, design_id, caller, with_source=with_source)
+        if design is None:
+            raise missing(design_id)
+        return design
+
+    async def find(
+        self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
+    ) -> Design | None:
+        """The same, and none where there is nothing that the caller may read."""
         row = await queries.fetchrow(_GET_WITH_SOURCE if with_source else _GET, design_id)
         if row is None or not (
             owns_or_reads_openly(caller, row) or await self._is_shared(queries, design_id, caller)
         ):
-            raise missing(design_id)
+            return None
         return _design(row)
 
     async def _is_shared(self, queries: Queries, design_id: UUID, caller: Caller) -> bool:
@@ -166,6 +175,10 @@ class DesignStore:
         await self._insert_version(tx, design_id, 1, file, caller)
         return _design(row)
 
+    async def lock(self, tx: Transaction, design_id: UUID) -> None:
+        """Have whoever else would save the design wait until this transaction is over."""
+        await tx.execute("select 1 from designs where id = $1 for update", design_id)
+
     async def update(
         self,
         tx: Transaction,
@@ -193,7 +206,7 @@ class DesignStore:
         )
         if row is None:
             raise Conflict(
-                f"Design {design_id} was saved by somebody else in between.",
+                f"Design {design_id} was saved in between.",
                 code="design_stale",
                 cause=f"Your edit began with version {base_version}, which is no longer the newest.",
                 remedy="Read the newest version, make your change there and save again.",

@@ -15,6 +15,8 @@ from meshery_contracts.connections import (
     ConnectionId,
     ConnectionPage,
     ConnectionStatus,
+    ContextList,
+    Kubeconfig,
     KubernetesContextPage,
     ListConnections,
     RegisteredContexts,
@@ -68,6 +70,21 @@ async def list_contexts(
     """A page of clusters."""
     request = message_from(PageRequest, page_of(page, page_size, search=search))
     return await info.context.ask(contract.LIST_CONTEXTS, request)
+
+
+@_query.field("kubeconfigContexts")
+async def read_contexts(_: object, info: Info, kubeconfig: str) -> ContextList:
+    """The contexts of a kubeconfig."""
+    return await info.context.ask(
+        contract.READ_CONTEXTS, message_from(Kubeconfig, {"kubeconfig": kubeconfig})
+    )
+
+
+@_query.field("clusterVersion")
+async def get_version(_: object, info: Info, connection_id: UUID) -> str:
+    """What a cluster answers right now."""
+    reply = await info.context.ask(contract.PING, ConnectionId(connection_id=connection_id))
+    return reply.server_version
 
 
 @_mutation.field("setConnectionStatus")

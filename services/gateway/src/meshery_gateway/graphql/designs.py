@@ -25,12 +25,13 @@ from meshery_contracts.designs import (
     ImportedDesign,
     ListDesigns,
     ListVersions,
+    SupportedType,
     UpdateDesign,
     ValidateDesign,
     ValidationReport,
 )
 from meshery_contracts.keys import Key
-from meshery_contracts.messages import Message
+from meshery_contracts.messages import Message, Nothing
 from meshery_gateway.graphql.context import Info, page_of, wanted_fields
 from meshery_gateway.graphql.following import Told, deliveries
 from meshery_gateway.http.reading import message_from
@@ -65,6 +66,12 @@ async def get_design(_: object, info: Info, id: UUID, version: int | None = None
         return await context.designs.load(id)
     request = message_from(GetDesign, {"design_id": id, "version": version})
     return await context.ask(contract.GET, request)
+
+
+@_query.field("designTypes")
+async def list_types(_: object, info: Info) -> list[SupportedType]:
+    """What can be imported."""
+    return (await info.context.ask(contract.TYPES, Nothing())).types
 
 
 @_query.field("validateDesign")

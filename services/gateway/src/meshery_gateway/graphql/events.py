@@ -10,7 +10,16 @@ from uuid import UUID
 from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
 
 from meshery_contracts import events as contract
-from meshery_contracts.events import Event, EventPage, EventStatus, EventTypes, ListEvents, SetEventStatus
+from meshery_contracts.events import (
+    Event,
+    EventIds,
+    EventPage,
+    EventStatus,
+    EventTypes,
+    ListEvents,
+    RecordEvent,
+    SetEventStatus,
+)
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing, Severity
 from meshery_gateway.graphql.context import Context, Info, page_of
@@ -51,6 +60,19 @@ async def set_status(_: object, info: Info, ids: list[UUID], status: str) -> lis
     """Mark events."""
     request = message_from(SetEventStatus, {"event_ids": ids, "status": EventStatus(status)})
     return (await info.context.ask(contract.SET_STATUS, request)).events
+
+
+@_mutation.field("recordEvent")
+async def record_event(_: object, info: Info, input: dict[str, Any]) -> Event:
+    """Report an event."""
+    return await info.context.ask(contract.RECORD, message_from(RecordEvent, input))
+
+
+@_mutation.field("deleteEvents")
+async def delete_events(_: object, info: Info, ids: list[UUID]) -> list[UUID]:
+    """Delete events."""
+    await info.context.ask(contract.DELETE, message_from(EventIds, {"event_ids": ids}))
+    return ids
 
 
 @_event.field("severity")

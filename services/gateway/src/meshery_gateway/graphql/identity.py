@@ -15,11 +15,14 @@ from meshery_contracts.identity import (
     NewToken,
     OrganizationPage,
     PermissionKeyPage,
+    Preferences,
+    SavePreferences,
     Token,
     TokenId,
     TokenPage,
     User,
 )
+from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import Info, page_of
 from meshery_gateway.http.reading import message_from
@@ -60,6 +63,23 @@ async def list_tokens(_: object, info: Info, page: int, page_size: int) -> Token
     """His tokens."""
     request = message_from(PageRequest, page_of(page, page_size))
     return await info.context.ask(contract.LIST_TOKENS, request)
+
+
+@_query.field("preferences")
+async def get_preferences(_: object, info: Info) -> dict[str, Any]:
+    """His preferences."""
+    return _shown(await info.context.ask(contract.GET_PREFERENCES, Nothing()))
+
+
+@_mutation.field("savePreferences")
+async def save_preferences(_: object, info: Info, preferences: Any) -> dict[str, Any]:
+    """Change some of them."""
+    request = message_from(SavePreferences, {"preferences": preferences})
+    return _shown(await info.context.ask(contract.SAVE_PREFERENCES, request))
+
+
+def _shown(preferences: Preferences) -> dict[str, Any]:
+    return preferences.model_dump(mode="json")
 
 
 @_mutation.field("createToken")

@@ -368,6 +368,6 @@ def _number(value: Any) -> int | None:
         return None
     if isinstance(value, str) and value.strip().lower() == "all":
         return MAX_PAGE_SIZE
-    if isinstance(value, str) and value.strip().isdigit() and len(value) < 10:
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 10:
         return int(value)
     return value if isinstance(value, int) else None

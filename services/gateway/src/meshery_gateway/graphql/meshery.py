@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
-from uuid import UUID
 
 from ariadne import ObjectType, QueryType, SubscriptionType
 
 from meshery_contracts import connections, definitions, designs, inventory, registry
 from meshery_contracts.connections import KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
-from meshery_contracts.errors import Invalid, Unavailable
+from meshery_contracts.errors import Unavailable
 from meshery_contracts.inventory import Summarize
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
@@ -20,7 +19,7 @@ from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
 from meshery_gateway.graphql.scalars import time_text
 from meshery_gateway.http.live import Following
-from meshery_gateway.http.reading import message_from
+from meshery_gateway.http.reading import message_from, number_from
 
 T = TypeVar("T")
 
@@ -50,11 +49,7 @@ def _page_of(selector: dict[str, Any]) -> dict[str, Any]:
 
 def _number(name: str, text: str, default: int) -> int:
     text = text.strip()
-    if text.lower() == "all":
-        return MAX_PAGE_SIZE
-    if text and (not text.isdigit() or len(text) > 7):
-        raise Invalid(f"{name} must be a number from 0.", code="parameter_invalid")
-    return int(text) if text else default
+    return MAX_PAGE_SIZE if text.lower() == "all" else number_from(name, text, default)
 
 
 async def _patterns(context: Context, selector: dict[str, Any]) -> dict[str, Any]:
@@ -105,9 +100,9 @@ def updated_at(one: Design, _: Info) -> str:
 async def list_namespaces(
     _: object, info: Info, k8s_cluster_ids: list[str] | None = None
 ) -> list[dict[str, str]]:
-    """Namespaces of the named clusters, or of all."""
-    request = Summarize(cluster_ids=_named(k8s_cluster_ids))
-    summary = await info.context.ask(inventory.SUMMARIZE, request)
+    """Namespaces of the named clusters, or of all, which the UI writes as `all`."""
+    wanted = None if k8s_cluster_ids is None or "all" in k8s_cluster_ids else k8s_cluster_ids
+    summary = await info.context.ask(inventory.SUMMARIZE, Summarize(cluster_ids=wanted))
     return [{"namespace": name} for name in summary.namespaces]
 
 
@@ -210,7 +205,7 @@ async def follow_cluster_resources(
         request = Summarize(namespace=namespace)
         if wanted:
             page = await context.ask(connections.LIST_CONTEXTS, PageRequest(page_size=1000))
-            ids = [UUID(one.connection_id) for one in page.contexts if one.id in wanted and one.connection_id]
+            ids = [one.connection_id for one in page.contexts if one.id in wanted and one.connection_id]
             if not ids:
                 return {"resources": []}  # an empty filter would mean all clusters
             request = Summarize(namespace=namespace, connection_ids=ids)

@@ -114,7 +114,7 @@ def routes(live: Live, sessions: Sessions, *, max_depth: int, max_cost: int) -> 
     executor = Executor(schema.executable(), max_depth=max_depth, max_cost=max_cost)
     transport = Transport(executor, Sockets(executor, live, sessions), live, sessions)
     return (
-        Route("GET", PATH, transport.get, _FIELDS, "A query, or a WebSocket", _TAG),
+        Route("GET", PATH, transport.get, _FIELDS, "A query, or a WebSocket", _TAG, endless=True),
         Route("POST", PATH, transport.post, _FIELDS, "A query or mutation", _TAG),
         _page("/api/system/graphql/playground", "explorer.html", "The explorer"),
         _page("/api/system/graphql/explorer.js", "explorer.js", "The explorer's script"),

@@ -18,11 +18,12 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
 
 from meshery_common.bus import Bus
+from meshery_common.encoding import encode_request
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
-from meshery_gateway.http.reading import id_of, json_object
+from meshery_gateway.http.reading import id_of, json_object, number_from
 from meshery_gateway.http.sessions import Session, Sessions, printable
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -92,7 +93,7 @@ class Call:
         """Ask a service; its reply as it came."""
         return await self.bus.request_bytes(
             endpoint,
-            request if isinstance(request, bytes) else request.model_dump_json(exclude_unset=True).encode(),
+            request if isinstance(request, bytes) else encode_request(request),
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )
@@ -133,7 +134,7 @@ class Call:
     def answer_bytes(self, body: bytes, *, status: int = 200) -> web.Response:
         """An answer that is JSON already. A client that has this very answer is told so."""
         headers = {"Content-Type": "application/json"}
-        if self.request.method == "GET":
+        if self.request.method in ("GET", "HEAD"):
             etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
             headers["ETag"] = etag
             headers["Cache-Control"] = "private, no-cache"
@@ -178,6 +179,11 @@ class Call:
                     found.extend(_values_of(name, value))
         return found
 
+    def texts_if_given(self, name: str) -> list[str] | None:
+        """The same, and none where the parameter is not there: an empty array is something else then."""
+        given = any(text.strip() for one in _spellings(name) for text in self.request.query.getall(one, []))
+        return self.texts(name) if given else None
+
     def ids(self, *names: str) -> list[UUID]:
         """A parameter with several UUIDs. Raises Invalid."""
         try:
@@ -191,7 +197,7 @@ class Call:
         """Paging, search and order as the fields of a `PageRequest`.
 
         `crosswise` reads `order=<column>&sort=asc|desc`, otherwise `order="<column> asc|desc"`; events have it
-        the other way round again. `pagesize=all` asks for as much as one reply carries.
+        the other way round again. See `lists` for pages that are longer than one reply.
         """
         size = self.text("pageSize")
         order = self.text("order")
@@ -199,9 +205,9 @@ class Call:
             direction = self.text("sort").lower()
             order = f"{order} {direction if direction in ('asc', 'desc') else 'desc'}" if order else ""
         everything = size.lower() == "all"
-        wanted = most if everything else self._number("pageSize", size, default_size) or default_size
+        wanted = most if everything else number_from("pageSize", size, default_size) or default_size
         found: dict[str, Any] = {
-            "page": self._number("page", self.text("page"), 0),
+            "page": number_from("page", self.text("page"), 0),
             "page_size": min(wanted, most),
             "search": self.text("search", "q")[:500],
             "order": order[:100],
@@ -209,18 +215,6 @@ class Call:
         if cursor := self.text("cursor"):
             found["cursor"] = cursor
         return found
-
-    def _number(self, name: str, text: str, default: int) -> int:
-        if not text:
-            return default
-        # `isdigit` alone takes digits that `int` does not know, such as ².
-        if not (text.isascii() and text.isdigit()) or len(text) > 7:
-            raise Invalid(
-                f"{name} must be a number from 0.",
-                code="parameter_invalid",
-                fields=(FieldProblem(path=name, message=f"{text[:50]!r} is no number from 0"),),
-            )
-        return int(text)
 
     # --- body ---------------------------------------------------------------------------------------------
 

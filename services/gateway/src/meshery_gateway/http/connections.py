@@ -20,6 +20,7 @@ from meshery_contracts.connections import (
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
@@ -27,6 +28,8 @@ _TAG = "Connections"
 _FILE_FIELD = "k8sfile"
 #: Meshery's connections lists carry at most this many rows.
 _MOST = 50
+#: Of a form; Meshery's clients send five.
+_MOST_PARTS = 20
 
 
 async def read_contexts(call: Call) -> web.StreamResponse:
@@ -60,7 +63,8 @@ async def register_kubeconfig(call: Call) -> web.StreamResponse:
 
 async def list_contexts(call: Call) -> web.StreamResponse:
     """The clusters that the caller may see."""
-    return await call.pass_on(contract.LIST_CONTEXTS, message_from(PageRequest, call.page(default_size=10)))
+    request = message_from(PageRequest, call.page(default_size=10))
+    return await pass_on_page(call, contract.LIST_CONTEXTS, request, "contexts")
 
 
 async def get_context(call: Call) -> web.StreamResponse:
@@ -137,13 +141,19 @@ async def _form(call: Call) -> dict[str, str]:
             remedy=f"Send it as the file part `{_FILE_FIELD}`, e.g. curl -F {_FILE_FIELD}=@kubeconfig.",
         )
     fields: dict[str, str] = {}
+    left = _MOST_PARTS
     try:
         async for part in await call.request.multipart():
             if isinstance(part, BodyPartReader) and part.name:
                 fields[part.name] = await _text_of(part)
+            left -= 1
+            if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
+                raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
     except (ValueError, AssertionError) as error:
         raise Invalid("The multipart form cannot be read.", code="form_unreadable") from error
-    if not fields.get(_FILE_FIELD):
+    if fields.get(_FILE_FIELD) == "":
+        raise Invalid(f"The file `{_FILE_FIELD}` is empty.", code="kubeconfig_missing")
+    if _FILE_FIELD not in fields:
         raise Invalid(
             f"The form has no file `{_FILE_FIELD}`.",
             code="kubeconfig_missing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from meshery_contracts.deployments import (
     Action,
     DeployDesign,
     Direction,
+    FindDeployed,
     ListRuns,
     ObjectState,
     PlanDesign,
@@ -22,9 +24,10 @@ from meshery_contracts.deployments import (
     RunStatus,
 )
 from meshery_contracts.designs import CreateDesign, Design, GetDesign, UpdateDesign
-from meshery_contracts.errors import Invalid
+from meshery_contracts.errors import Conflict, FieldProblem, Invalid, NotFound
 from meshery_gateway.http.calls import Call
-from meshery_gateway.http.designs import BIG_BODY_BYTES, same_file, text_of
+from meshery_gateway.http.designs import BIG_BODY_BYTES, id_in, same_file, text_of
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.problems import problem_body
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
@@ -36,14 +39,14 @@ _GOOD = (ObjectState.HEALTHY, ObjectState.UNCHANGED, ObjectState.DELETED)
 
 async def plan_design(call: Call) -> web.StreamResponse:
     """What a deployment would do, object by object."""
-    request = PlanDesign(
-        design_id=call.id(),
-        connection_ids=_contexts(call),
-        direction=Direction(call.text("direction") or "deploy"),
-        skip_crds=call.flag("skipCRD", "skipCrd"),
-        force=call.flag("force"),
-    )
-    return await call.pass_on(contract.PLAN, request)
+    values = {
+        "design_id": call.id(),
+        "connection_ids": _contexts(call),
+        "direction": call.text("direction") or Direction.DEPLOY,
+        "skip_crds": call.flag("skipCRD", "skipCrd"),
+        "force": call.flag("force"),
+    }
+    return await call.pass_on(contract.PLAN, message_from(PlanDesign, values))
 
 
 async def deploy_design(call: Call) -> web.StreamResponse:
@@ -57,7 +60,8 @@ async def undeploy_design(call: Call) -> web.StreamResponse:
 
 
 async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
-    design = await _design_to_deploy(call)
+    named = await _named(call)
+    design = await (_to_deploy(call, *named) if direction is Direction.DEPLOY else _to_undeploy(call, *named))
     contexts = _contexts(call)
     skip_crds, force = call.flag("skipCRD", "skipCrd"), call.flag("force")
     if call.flag("dryRun"):
@@ -89,8 +93,8 @@ async def _deploy(call: Call, direction: Direction) -> web.StreamResponse:
     return call.answer(_summary(run))
 
 
-async def _design_to_deploy(call: Call) -> Design:
-    """The design that a deploy request means: a stored one, or a file that is saved first."""
+async def _named(call: Call) -> tuple[str, str]:
+    """The id and the file of a design, as a request has them: at least one of them. Raises Invalid."""
     content = await call.body_bytes(call.limits.design_bytes)
     try:
         body = orjson.loads(content)
@@ -100,20 +104,68 @@ async def _design_to_deploy(call: Call) -> Design:
         body = {"pattern_file": body}
     if not isinstance(body, dict):
         raise Invalid("The request body must name a design.", code="request_invalid")
+    if "components" in body:
+        body = {"pattern_file": body}  # a bare design file that is JSON
     body = both_read(body)
     file = text_of(body.get("pattern_file") or "")
     design_id = body.get("pattern_id") or body.get("id") or ""
-    if not design_id:
-        if not file:
-            raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
+    if not design_id and not file:
+        raise Invalid("The request names no design.", code="design_missing", remedy="Send `patternId`.")
+    return design_id, file
+
+
+async def _to_deploy(call: Call, design_id: str, file: str) -> Design:
+    """The stored design that is meant, saved anew where the file has something else; or the file, saved."""
+    stored = await (_stored(call, design_id) if design_id else _stored_as(call, file))
+    if stored is None:
         return await call.ask(designs.CREATE, message_from(CreateDesign, {"file": file}), step="save")
-    stored = await call.ask(designs.GET, message_from(GetDesign, {"design_id": design_id}))
-    if not file or same_file(file, stored.pattern_file):
+    if not file:
         return stored
     request = message_from(
-        UpdateDesign, {"design_id": design_id, "file": file, "base_version": stored.version}
+        UpdateDesign, {"design_id": stored.id, "file": file, "base_version": stored.version}
     )
+    if await asyncio.to_thread(same_file, file, stored.pattern_file):
+        return stored
     return await call.ask(designs.UPDATE, request, step="save")
+
+
+async def _to_undeploy(call: Call, design_id: str, file: str) -> Design:
+    """The stored design that is meant: by its id, or by the objects in the file, all of which it has deployed.
+
+    Raises NotFound, Invalid when none is meant, Conflict when it is not certain which.
+    """
+    stored = await (_stored(call, design_id) if design_id else _stored_as(call, file))
+    if stored is not None:
+        return stored
+    found = (await call.ask(contract.FIND_DEPLOYED, message_from(FindDeployed, {"file": file}))).designs
+    whole = [one for one in found if one.named == one.objects]
+    if len(whole) == 1:
+        return await _stored(call, str(whole[0].design_id))
+    if not found:
+        raise Invalid("Nothing that the file names is deployed by a design.", code="nothing_deployed")
+    raise Conflict(
+        "It is not certain which design the file means.",
+        code="design_ambiguous",
+        fields=tuple(
+            FieldProblem(path=str(one.design_id), message=f"{one.name}: {one.named} of {one.objects} objects")
+            for one in found[:100]
+        ),
+        cause="Several designs have deployed what it names, or one has deployed more.",
+        remedy="Send the `patternId` of the design that is to be undeployed.",
+    )
+
+
+async def _stored(call: Call, design_id: str) -> Design:
+    return await call.ask(designs.GET, message_from(GetDesign, {"design_id": design_id}))
+
+
+async def _stored_as(call: Call, file: str) -> Design | None:
+    """The stored design whose id a file carries, as one that was read before does."""
+    own_id = await asyncio.to_thread(id_in, file)
+    try:
+        return await _stored(call, own_id) if own_id else None
+    except NotFound:
+        return None
 
 
 def _summary(run: Run) -> dict[str, Any]:
@@ -169,7 +221,7 @@ def _dry_run(plan: contract.Plan, design: Design) -> dict[str, Any]:
 async def list_runs(call: Call) -> web.StreamResponse:
     """Deployment runs, newest first."""
     values = {**call.page(default_size=25), "design_id": call.text("designId") or None}
-    return await call.pass_on(contract.LIST_RUNS, message_from(ListRuns, values))
+    return await pass_on_page(call, contract.LIST_RUNS, message_from(ListRuns, values), "runs")
 
 
 async def get_run(call: Call) -> web.StreamResponse:

@@ -6,11 +6,13 @@ import asyncio
 import base64
 import binascii
 from typing import Any
+from uuid import UUID
 
 import orjson
 import yaml
 from aiohttp import web
 
+from meshery_common.documents import read_documents
 from meshery_contracts import designs as contract
 from meshery_contracts.designs import (
     CloneDesign,
@@ -24,9 +26,10 @@ from meshery_contracts.designs import (
     UpdateDesign,
     ValidateDesign,
 )
-from meshery_contracts.errors import Invalid
+from meshery_contracts.errors import Invalid, NotFound
 from meshery_contracts.messages import Nothing
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
@@ -44,7 +47,7 @@ async def list_designs(call: Call) -> web.StreamResponse:
             "updated_after": call.text("updatedAfter") or None,
         },
     )
-    return await call.pass_on(contract.LIST, request)
+    return await pass_on_page(call, contract.LIST, request, "patterns")
 
 
 async def get_design(call: Call) -> web.StreamResponse:
@@ -57,14 +60,22 @@ async def get_design(call: Call) -> web.StreamResponse:
 async def save_design(call: Call) -> web.StreamResponse:
     """Save, or with `save: false` only read, a design; the answer is a list of one, as clients expect."""
     body = both_read(await call.body(call.limits.design_bytes))
+    if body.get("url"):
+        raise _no_url()
     if manifest := body.get("k8s_manifest") or body.get("K8sManifest"):
         return await _import(call, str(manifest), name="", file_name="", save=False)
     data = both_read(body.get("pattern_data") or {}, "pattern_data")
     file = text_of(data.get("pattern_file") or body.get("pattern_file") or "")
     name = str(body.get("name") or data.get("name") or "")
+    design_id = data.get("id") or body.get("id")
+    if not (design_id or file or name):
+        raise Invalid(
+            "The request holds no design.",
+            code="design_missing",
+            remedy="Send `patternData` with a `patternFile`, or a `name` for an empty design.",
+        )
     if not body.get("save", True):
         return await _import(call, file, name=name, file_name="", save=False)
-    design_id = data.get("id") or body.get("id")
     if design_id:
         changes = {"design_id": design_id, "file": file or None, "name": name or None}
         changes["visibility"] = data.get("visibility") or None
@@ -80,6 +91,9 @@ async def save_design(call: Call) -> web.StreamResponse:
 async def save_design_as(call: Call) -> web.StreamResponse:
     """The older way to import: the type in the path, the document in `pattern_data`."""
     body = both_read(await call.body(call.limits.design_bytes))
+    if body.get("url"):
+        raise _no_url()
+    await _check_type(call, call.request.match_info["type"])
     data = both_read(body.get("pattern_data") or {}, "pattern_data")
     if data.get("id"):
         file = text_of(data.get("pattern_file") or "")
@@ -87,8 +101,6 @@ async def save_design_as(call: Call) -> web.StreamResponse:
             UpdateDesign, {"design_id": data["id"], "file": file or None, "name": data.get("name") or None}
         )
         return call.answer([await call.ask(contract.UPDATE, request)])
-    if body.get("url"):
-        raise _no_url()
     document = text_of(
         data.get("source_content") or data.get("pattern_file") or body.get("k8s_manifest") or ""
     )
@@ -108,6 +120,17 @@ async def import_design(call: Call) -> web.StreamResponse:
     )
     imported = await call.ask(contract.IMPORT, request)
     return call.answer([_with_notes(imported)])
+
+
+async def _check_type(call: Call, wanted: str) -> None:
+    """Raise NotFound unless documents of this type can be imported; a path with a slip of the pen is none."""
+    types = [one.design_type for one in (await call.ask(contract.TYPES, Nothing())).types]
+    if wanted.lower() not in (one.lower() for one in types):
+        raise NotFound(
+            f"Documents of the type {wanted[:100]!r} cannot be imported.",
+            code="design_type_unknown",
+            remedy=f"Import one of: {', '.join(types)}.",
+        )
 
 
 async def _import(call: Call, document: str, *, name: str, file_name: str, save: bool) -> web.StreamResponse:
@@ -157,6 +180,13 @@ async def list_versions(call: Call) -> web.StreamResponse:
 
 async def download_design(call: Call) -> web.StreamResponse:
     """The design file as YAML."""
+    for other in ("oci", "pkg", "export"):
+        if call.text(other).lower() not in ("", "false"):
+            raise Invalid(
+                f"Designs cannot be downloaded with `{other}` yet.",
+                code="download_format",
+                remedy="Leave it out: the answer is the design file.",
+            )
     design = await call.ask(contract.GET, GetDesign(design_id=call.id()))
     text = await asyncio.to_thread(_as_yaml, design.pattern_file)
     name = "".join(one if one.isalnum() or one in "-_." else "_" for one in design.name)
@@ -184,15 +214,23 @@ def text_of(value: Any) -> str:
 
 
 def same_file(one: str, other: str) -> bool:
-    """Whether two texts are the same design, told by their components."""
-    try:
-        left, right = (yaml.load(text, Loader=_Loader) for text in (one, other))  # noqa: S506 -- a safe loader
-    except yaml.YAMLError:
-        return False
+    """Whether two texts are the same design, told by their components. Raises Invalid for what nobody can read."""
+    left, right = (read_documents(text) for text in (one, other))
     keys = ("name", "components", "relationships")
-    return (
-        isinstance(left, dict) and isinstance(right, dict) and all(left.get(k) == right.get(k) for k in keys)
+    return len(left) == len(right) == 1 and all(
+        isinstance(file, dict) and [file.get(key) for key in keys] == [right[0].get(key) for key in keys]
+        for file in (*left, *right)
     )
+
+
+def id_in(file: str) -> str:
+    """The id that a design file carries; empty for none. Raises Invalid for what nobody can read."""
+    documents = read_documents(file)
+    value = documents[0].get("id") if len(documents) == 1 and isinstance(documents[0], dict) else None
+    try:
+        return str(UUID(value)) if isinstance(value, str) else ""
+    except ValueError:
+        return ""
 
 
 def _as_yaml(file: str) -> str:
@@ -200,7 +238,6 @@ def _as_yaml(file: str) -> str:
     return text
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

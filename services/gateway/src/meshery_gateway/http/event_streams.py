@@ -172,5 +172,6 @@ def routes(live: Live, sessions: Sessions, keep_alive_seconds: float) -> tuple[R
             "Events as they happen",
             "Events",
             ("lastEventId",),
+            endless=True,
         ),
     )

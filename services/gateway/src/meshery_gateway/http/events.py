@@ -8,6 +8,7 @@ from meshery_contracts import events as contract
 from meshery_contracts.events import EventIds, ListEvents, RecordEvent, SetEventStatus
 from meshery_contracts.messages import Nothing
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
@@ -29,7 +30,7 @@ async def list_events(call: Call) -> web.StreamResponse:
         "severities": call.texts("severity"),
         "acted_upon": call.texts("actedUpon"),
     }
-    return await call.pass_on(contract.LIST, message_from(ListEvents, values))
+    return await pass_on_page(call, contract.LIST, message_from(ListEvents, values), "events")
 
 
 async def record_event(call: Call) -> web.StreamResponse:

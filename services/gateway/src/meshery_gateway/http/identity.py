@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from meshery_contracts import identity
 from meshery_contracts.endpoints import public
+from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
-from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable
+from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable, provider_of
 
 _TAG = "Identity"
 _CHOOSER = public("A client chooses a provider before anybody is known.")
 _YEAR_SECONDS = 365 * 24 * 3600
-_LONGEST_NAME = 200
 
 
 async def list_providers(call: Call) -> web.StreamResponse:
@@ -25,12 +28,34 @@ async def list_providers(call: Call) -> web.StreamResponse:
     return call.answer({name: one.model_dump(mode="json") for name, one in reply.providers.items()})
 
 
+async def get_capabilities(call: Call) -> web.StreamResponse:
+    """What the chosen provider can do, in the shape that the list of providers has it; the only one by default."""
+    known = (await call.bus.request(identity.LIST_PROVIDERS, Nothing(), assertion="")).providers
+    chosen = _named(provider_of(call.request), known)
+    return call.answer(chosen or next(iter(known.values())))
+
+
 async def choose_provider(call: Call) -> web.StreamResponse:
     """Remember the provider in a cookie and go on to its login; the local one has none."""
+    known = (await call.bus.request(identity.LIST_PROVIDERS, Nothing(), assertion="")).providers
+    wish = printable("provider", call.text("provider"))
+    chosen = _named(wish, known)
+    if chosen is None:
+        raise NotFound(
+            f"There is no provider {wish[:100]!r} here.",
+            code="provider_unknown",
+            remedy=f"Choose one of: {', '.join(known)}.",
+        )
     response = call.redirect("/")
-    name = printable("provider", call.text("provider")[:_LONGEST_NAME])
-    response.set_cookie(PROVIDER_COOKIE, name, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax")
+    response.set_cookie(
+        PROVIDER_COOKIE, chosen.provider_name, max_age=_YEAR_SECONDS, path="/", httponly=True, samesite="Lax"
+    )
     return response
+
+
+def _named(wish: str, known: Mapping[str, identity.Provider]) -> identity.Provider | None:
+    """The provider of that name, in whatever letters."""
+    return next((one for name, one in known.items() if name.lower() == wish.lower()), None)
 
 
 async def login(call: Call) -> web.StreamResponse:
@@ -76,9 +101,8 @@ async def save_preferences(call: Call) -> web.StreamResponse:
 
 async def list_organizations(call: Call) -> web.StreamResponse:
     """The caller's organisations."""
-    return await call.pass_on(
-        identity.LIST_ORGANIZATIONS, message_from(PageRequest, call.page(default_size=10))
-    )
+    request = message_from(PageRequest, call.page(default_size=10))
+    return await pass_on_page(call, identity.LIST_ORGANIZATIONS, request, "organizations")
 
 
 async def list_keys(call: Call) -> web.StreamResponse:
@@ -89,12 +113,14 @@ async def list_keys(call: Call) -> web.StreamResponse:
 
 async def list_workspaces(call: Call) -> web.StreamResponse:
     """The caller's workspaces."""
-    return await call.pass_on(identity.LIST_WORKSPACES, message_from(PageRequest, call.page(default_size=20)))
+    request = message_from(PageRequest, call.page(default_size=20))
+    return await pass_on_page(call, identity.LIST_WORKSPACES, request, "workspaces")
 
 
 async def list_tokens(call: Call) -> web.StreamResponse:
     """The caller's tokens, without their secrets."""
-    return await call.pass_on(identity.LIST_TOKENS, message_from(PageRequest, call.page(default_size=25)))
+    request = message_from(PageRequest, call.page(default_size=25))
+    return await pass_on_page(call, identity.LIST_TOKENS, request, "tokens")
 
 
 async def create_token(call: Call) -> web.StreamResponse:
@@ -126,7 +152,7 @@ ROUTES = (
         Route(method, "/api/provider", choose_provider, _CHOOSER, "Choose a provider", _TAG, ("provider",))
         for method in ("GET", "POST")
     ),
-    Route("GET", "/api/provider/capabilities", list_providers, _CHOOSER, "What providers can do", _TAG),
+    Route("GET", "/api/provider/capabilities", get_capabilities, _CHOOSER, "What the provider can do", _TAG),
     Route("GET", "/user/login", login, _OWN, "Log in", _TAG),
     Route("GET", "/user/logout", logout, _OWN, "Log out", _TAG),
     Route("GET", "/api/token", get_token, _OWN, "The caller's token file", _TAG),

@@ -7,6 +7,7 @@ from aiohttp import web
 from meshery_contracts import inventory as contract
 from meshery_contracts.inventory import ListResources, ResourceId, Summarize
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
@@ -18,7 +19,7 @@ async def list_resources(call: Call) -> web.StreamResponse:
     """Resources of connected clusters; without `clusterIds` of all of them."""
     values = {
         **call.page(default_size=25, crosswise=True),
-        "cluster_ids": call.texts("clusterIds"),
+        "cluster_ids": call.texts_if_given("clusterIds"),
         "connection_ids": call.texts("connectionIds"),
         "kinds": call.texts("kind"),
         "api_version": call.text("apiVersion"),
@@ -28,7 +29,7 @@ async def list_resources(call: Call) -> web.StreamResponse:
         "with_labels": call.flag("labels"),
         "with_annotations": call.flag("annotations"),
     }
-    return await call.pass_on(contract.LIST, message_from(ListResources, values))
+    return await pass_on_page(call, contract.LIST, message_from(ListResources, values), "resources")
 
 
 async def get_resource(call: Call) -> web.StreamResponse:
@@ -56,7 +57,7 @@ async def list_kinds(call: Call) -> web.StreamResponse:
 
 def _summarize(call: Call) -> Summarize:
     values = {
-        "cluster_ids": call.texts("clusterIds"),
+        "cluster_ids": call.texts_if_given("clusterIds"),
         "connection_ids": call.texts("connectionIds"),
         "namespace": call.text("namespace"),
     }

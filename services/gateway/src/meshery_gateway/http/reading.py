@@ -1,4 +1,4 @@
-"""What clients send, as messages: bodies in JSON, keys in either spelling.
+"""What clients send, as values: bodies in JSON, keys in either spelling, ids and numbers.
 
 Pure and light, so that a process beside may read what is large.
 """
@@ -16,6 +16,9 @@ from pydantic.alias_generators import to_snake
 from meshery_contracts.errors import FieldProblem, Invalid
 
 BodyT = TypeVar("BodyT", bound=BaseModel)
+
+#: As a parameter.
+_GREATEST_NUMBER = 9_999_999
 
 
 def json_object(content: bytes) -> dict[str, Any]:
@@ -47,6 +50,20 @@ def id_of(name: str, text: str) -> UUID:
             fields=(FieldProblem(path=name, message="must be a UUID"),),
             remedy="Take the id from a list.",
         ) from None
+
+
+def number_from(name: str, text: str, default: int) -> int:
+    """A parameter that is a number; the default for an empty one. Raises Invalid."""
+    if not text:
+        return default
+    # `isdigit` alone takes digits that `int` does not know, such as ².
+    if not (text.isascii() and text.isdigit()) or len(text) > len(str(_GREATEST_NUMBER)):
+        raise Invalid(
+            f"{name} must be a whole number from 0 to {_GREATEST_NUMBER:,}.",
+            code="parameter_invalid",
+            fields=(FieldProblem(path=name, message=f"{text[:50]!r} is none"),),
+        )
+    return int(text)
 
 
 def message_from(kind: type[BodyT], values: dict[str, Any]) -> BodyT:

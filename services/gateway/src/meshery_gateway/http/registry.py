@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-import orjson
 from aiohttp import web
 
 from meshery_contracts import registry as contract
@@ -24,14 +23,12 @@ from meshery_contracts.registry import (
     ListRelationships,
 )
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import id_of, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Handler, Route, both_prefixes
 
 _TAG = "Registry"
 _DEFAULT_SIZE = 25
-#: With `pagesize=all`, read in steps that fit into a message; `nextCursor` leads on from the last row.
-_MOST_ROWS = 10_000
-_STEP = 500
 
 
 async def list_models(call: Call) -> web.StreamResponse:
@@ -167,34 +164,17 @@ def _with_schemas(call: Call, *, usually: bool) -> bool:
 async def _listed(
     call: Call, endpoint: Endpoint[Any, EntityPage], kind: type[PageRequest], values: dict[str, Any]
 ) -> web.StreamResponse:
-    request = message_from(kind, values)
-    if call.text("pageSize").lower() == "all":
-        return await _all_rows(call, endpoint, request)
-    return await call.pass_on(endpoint, request)
+    return await pass_on_page(call, endpoint, message_from(kind, values), _PLURALS[endpoint.subject])
 
 
-async def _all_rows(
-    call: Call, endpoint: Endpoint[Any, EntityPage], request: PageRequest
-) -> web.StreamResponse:
-    """One page with every row; its size is their number, as Meshery has it."""
-    request = request.model_copy(update={"page": 0, "page_size": _STEP})
-    whole: dict[str, Any] = {}
-    rows: list[Any] = []
-    while True:
-        page: dict[str, Any] = orjson.loads(await call.ask_bytes(endpoint, request))
-        plural = next(name for name in _PLURALS if page.get(name) is not None)
-        whole = whole or page
-        rows += page[plural]
-        cursor = page.get("nextCursor")
-        if not cursor or not page[plural] or len(rows) + _STEP > _MOST_ROWS:
-            break
-        request = request.model_copy(update={"cursor": cursor})
-    size = whole["totalCount"]
-    whole |= {"pageSize": size, "page_size": size, "nextCursor": cursor, "next_cursor": cursor, plural: rows}
-    return call.answer(whole)
-
-
-_PLURALS = ("models", "components", "relationships", "policies", "categories", "registrants")
+_PLURALS = {
+    contract.LIST_MODELS.subject: "models",
+    contract.LIST_COMPONENTS.subject: "components",
+    contract.LIST_RELATIONSHIPS.subject: "relationships",
+    contract.LIST_POLICIES.subject: "policies",
+    contract.LIST_CATEGORIES.subject: "categories",
+    contract.LIST_REGISTRANTS.subject: "registrants",
+}
 
 
 # --- routes -------------------------------------------------------------------------------------------------

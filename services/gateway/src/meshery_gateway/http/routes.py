@@ -36,6 +36,8 @@ class Route:
     max_body_bytes: int | None = None
     #: Further endpoints that may answer, depending on the body: the key of any one of them opens the route.
     or_by: tuple[Endpoint[Any, Any], ...] = ()
+    #: Whether a GET goes on and on, so that its head cannot be asked for alone.
+    endless: bool = False
 
     @property
     def keys(self) -> tuple[Key, ...]:

@@ -20,12 +20,12 @@ from meshery_common.bus import Bus, new_request_id
 from meshery_common.callers import NOBODY
 from meshery_common.context import RequestContext, serving
 from meshery_common.telemetry import SpanKind, carried, mark_failed, span, trace_id, tracing, working_for
-from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge
+from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge, Word
 from meshery_gateway.http.calls import Call, Limits
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
 from meshery_gateway.http.problems import problem_response
 from meshery_gateway.http.routes import Route
-from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.http.sessions import Sessions, forget_cookies
 
 log = structlog.get_logger()
 
@@ -61,7 +61,10 @@ class Server:
         """The application with all routes. More exact paths come first, as the order of the table says."""
         app = web.Application(middlewares=[self._around], client_max_size=self._limits.design_bytes)
         for route in routes:
-            app.router.add_route(route.method, route.path, self._served(route), expect_handler=_expected)
+            serve = self._served(route)
+            app.router.add_route(route.method, route.path, serve, expect_handler=_expected)
+            if route.method == "GET" and not route.endless:
+                app.router.add_route("HEAD", route.path, serve, expect_handler=_expected)
         return app
 
     def _served(self, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
@@ -102,8 +105,12 @@ class Server:
                 response = await handler(request)
         except ProblemError as error:
             response = problem_response(error.problem)
+            if error.word is Word.UNAUTHENTICATED:
+                forget_cookies(request, response, error.problem)
         except web.HTTPException as error:
             response = problem_response(_of_http(error, request))
+            if isinstance(error, web.HTTPMethodNotAllowed):
+                response.headers["Allow"] = _allowed(error)
         except (ConnectionResetError, TimeoutError):
             raise
         except (HttpProcessingError, web.RequestPayloadError) as error:
@@ -147,13 +154,16 @@ def _of_http(error: web.HTTPException, request: web.Request) -> Problem:
     if error.status == 413:
         return TooLarge("The request body is too large.", code="body_too_large").problem
     if error.status == 405:
-        allowed = ", ".join(sorted(getattr(error, "allowed_methods", ())))
         return Invalid(
             f"{request.method} is not served at {request.path}.",
             code="method_unknown",
-            remedy=f"Use one of: {allowed}.",
+            remedy=f"Use one of: {_allowed(error)}.",
         ).problem
     return Invalid(error.reason or "The request was refused.", code=f"http_{error.status}").problem
+
+
+def _allowed(error: web.HTTPException) -> str:
+    return ", ".join(sorted(getattr(error, "allowed_methods", ())))
 
 
 @asynccontextmanager

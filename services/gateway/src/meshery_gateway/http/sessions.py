@@ -16,7 +16,7 @@ from aiohttp import web
 from meshery_common.bus import Bus
 from meshery_contracts import identity
 from meshery_contracts.caller import key_missing
-from meshery_contracts.errors import Invalid
+from meshery_contracts.errors import Invalid, Problem
 from meshery_contracts.keys import Key
 from meshery_gateway.http.asking import Asking
 from meshery_gateway.http.guards import from_loopback
@@ -119,6 +119,16 @@ def token_of(request: web.Request) -> str:
             )
         return printable("Authorization", value.strip())
     return printable("meshery-token", request.headers.get("meshery-token") or _cookie(request, TOKEN_COOKIE))
+
+
+def forget_cookies(request: web.Request, response: web.Response, problem: Problem) -> None:
+    """Have a browser drop the cookie that kept it out: its pages have no other way to get rid of it.
+
+    Cookies know no ports, so it may well have been set by another server on this host.
+    """
+    name = PROVIDER_COOKIE if problem.code == "provider_unknown" else TOKEN_COOKIE
+    if _cookie(request, name):
+        response.del_cookie(name, path="/", httponly=True, samesite="Lax")
 
 
 def provider_of(request: web.Request) -> str:

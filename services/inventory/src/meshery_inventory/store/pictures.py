@@ -49,7 +49,7 @@ class PictureStore:
         select = SelectBuilder("resources", columns, source).where("r.organization_id = {}", organization_id)
         if request.connection_ids:
             select.where("r.connection_id = any({}::uuid[])", request.connection_ids)
-        if request.cluster_ids:
+        if request.cluster_ids is not None:
             select.where("c.cluster_id = any({}::text[])", request.cluster_ids)
         if request.kinds:
             select.where("r.kind = any({}::text[])", request.kinds)
@@ -87,7 +87,7 @@ class PictureStore:
         rows = await queries.fetch(
             """
             select connection_id from clusters where organization_id = $1
-                and (cardinality($2::text[]) = 0 or cluster_id = any($2))
+                and ($2::text[] is null or cluster_id = any($2))
                 and (cardinality($3::uuid[]) = 0 or connection_id = any($3))
             """,
             organization_id,

@@ -12,7 +12,7 @@ import pytest
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_registry.domain.evaluation import pairings, patterns, siblings
 from meshery_registry.domain.evaluation.catalogue import Catalogue
-from meshery_registry.domain.evaluation.paths import MAX_WAYS
+from meshery_registry.domain.evaluation.paths import MAX_WAYS, BadPath, value_at, with_value, without
 from meshery_registry.domain.evaluation.session import Change, Session
 
 #: Far more than any of these takes on a busy machine; without the limits they take minutes.
@@ -314,3 +314,11 @@ def test_a_change_that_is_refused_changes_nothing() -> None:
     with pytest.raises(Invalid):
         session.change(Change(components=(component("q", "Pod"), {"id": 7}), removed_components=("p",)))
     assert session.design() == before
+
+
+@pytest.mark.parametrize("segment", ["²", "9" * 5000, "-1", "x"])
+def test_a_segment_that_is_no_index(segment: str) -> None:
+    assert value_at(["a", "b"], (segment,)) is None
+    assert without(["a", "b"], (segment, "c")) == ["a", "b"]
+    with pytest.raises(BadPath):
+        with_value(["a", "b"], (segment,), "c")

@@ -37,13 +37,18 @@ def path_of(value: Any) -> Path:
     return tuple(str(one) for one in value)
 
 
+def index_of(segment: str) -> int:
+    """The index that a segment is, -1 for one that is none: Python knows more digits, and refuses thousands of them."""
+    return int(segment) if segment.isascii() and segment.isdigit() and len(segment) < 10 else -1
+
+
 def value_at(document: Any, path: Path) -> Any:
     """What stands at a path without `_`; none where nothing does."""
     for segment in path:
         if type(document) is dict:
             document = document.get(segment)
-        elif type(document) is list and segment.isdigit() and int(segment) < len(document):
-            document = document[int(segment)]
+        elif type(document) is list and 0 <= (index := index_of(segment)) < len(document):
+            document = document[index]
         else:
             return None
     return document
@@ -186,7 +191,7 @@ def with_value(document: Any, path: Path, value: Any) -> Any:
     if document is None:
         document = [] if segment == "0" else {}
     if type(document) is list:
-        index = int(segment) if segment.isdigit() else -1
+        index = index_of(segment)
         if not 0 <= index <= len(document):
             raise BadPath(f"there is no element {segment!r}")
         inner = document[index] if index < len(document) else None
@@ -203,7 +208,7 @@ def without(document: Any, path: Path, *, keep: int = 1) -> Any:
     """
     segment, rest = path[0], path[1:]
     if type(document) is list:
-        index = int(segment) if segment.isdigit() else -1
+        index = index_of(segment)
         if not 0 <= index < len(document) or not rest:
             return document
         return [*document[:index], without(document[index], rest, keep=keep - 1), *document[index + 1 :]]

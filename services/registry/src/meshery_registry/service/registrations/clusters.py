@@ -176,8 +176,8 @@ class RegistrationsService:
             category="model",
             action="register",
             description=(
-                f"Cluster '{request.cluster_name}' registered {request.group_version}: {report.added} kinds are "
-                f"new, {report.updated} changed, {report.removed} are gone."
+                f"Cluster '{request.cluster_name}' registered {request.group_version}; kinds that are new: "
+                f"{report.added}, changed: {report.updated}, gone: {report.removed}."
             ),
             acted_upon=request.connection_id,
             connection_id=request.connection_id,
