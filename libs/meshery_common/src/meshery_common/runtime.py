@@ -19,7 +19,7 @@ import uvloop
 from prometheus_client import Counter
 from pydantic import ValidationError
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause
 from meshery_common.settings import ProcessSettings
 from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 
@@ -52,7 +52,7 @@ class Tasks:
                 group.create_task(self._kept_running(name, work), name=f"{self._service}: {name}")
 
     async def _kept_running(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        pause = 0.5
+        seconds = 0.5
         while True:
             started = asyncio.get_running_loop().time()
             try:
@@ -62,9 +62,9 @@ class Tasks:
                 log.exception("a worker failed", worker=name)
             RESTARTS.labels(self._service, name).inc()
             if asyncio.get_running_loop().time() - started > 60:
-                pause = 0.5
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                seconds = 0.5
+            await pause(seconds)
+            seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 @asynccontextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 from uuid import UUID
 
 from ariadne import ObjectType, QueryType, SubscriptionType
 
+from meshery_common.background import pause
 from meshery_contracts import connections, definitions, designs, inventory, registry
 from meshery_contracts.connections import KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
@@ -143,7 +143,7 @@ async def _repeated(following: Following, read: Callable[[], Awaitable[T]]) -> A
     last = await read()
     yield last
     async for _ in following:
-        await asyncio.sleep(_BURST_SECONDS)
+        await pause(_BURST_SECONDS)
         following.skip()
         try:
             now = await read()
