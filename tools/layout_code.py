@@ -58,6 +58,7 @@ def _in_tree(tree: ast.Module) -> Iterator[tuple[int, str, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             yield from _loose_task(node)
+            yield from _deaf_sleep(node)
         if isinstance(node, ast.JoinedStr) or id(node) not in parts:
             yield from _statement(node)
     for function in ast.walk(tree):
@@ -74,6 +75,12 @@ def _loose_task(call: ast.Call) -> Iterator[tuple[int, str, str]]:
     if "loop" in owner.rpartition(".")[2]:
         what = f"{owner}.{function.attr} starts a task that nobody waits for."
         yield call.lineno, what, "use an asyncio.TaskGroup, or `tasks.start` of the runtime."
+
+
+def _deaf_sleep(call: ast.Call) -> Iterator[tuple[int, str, str]]:
+    """A pause in a loop is where a cancellation that was lost is found again."""
+    if ast.unparse(call.func) == "asyncio.sleep" and [ast.unparse(one) for one in call.args] != ["0"]:
+        yield call.lineno, "sleeps, and may never end.", "await `pause` of meshery_common.background."
 
 
 def _statement(node: ast.AST) -> Iterator[tuple[int, str, str]]:

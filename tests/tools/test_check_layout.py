@@ -103,6 +103,7 @@ BREAKS = [
         "asyncio.get_running_loop().create_task(work())\n",
         "a task that nobody waits for",
     ),
+    (f"{CODE}/workers.py", "await asyncio.sleep(1)\n", "sleeps, and may never end"),
     (f"{CODE}/workers.py", "print(1)  # noqa: T201 -- for now\n", "switches T201 off"),
     (f"{CODE}/app.py", 'schema = "designs"\n', "names the schema 'designs'"),
     (f"{CODE}/__init__.py", "", "no docstring"),

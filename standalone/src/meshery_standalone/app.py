@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from pydantic import SecretStr
 
+from meshery_common.background import pause
 from meshery_common.bus import Bus, BusSettings
 from meshery_common.runtime import supervise
 from meshery_contracts import identity
@@ -152,7 +153,7 @@ async def _owner(bus: Bus) -> Owner:
             request = identity.Authenticate(from_loopback=True)
             assertion = await bus.request(identity.AUTHENTICATE, request, assertion="")
         except ProblemError:
-            await asyncio.sleep(0.05)
+            await pause(0.05)
         else:
             return Owner(assertion.user_id, assertion.organization_id)
 
@@ -165,7 +166,7 @@ async def answering(bus: Bus, member: Member, gateway_port: int) -> None:
                 return
         elif await bus.is_served_by(member.name):
             return
-        await asyncio.sleep(0.05)
+        await pause(0.05)
 
 
 def _listens(port: int) -> bool:

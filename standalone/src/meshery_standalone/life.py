@@ -15,6 +15,8 @@ import structlog
 import uvloop
 from pydantic import ValidationError
 
+from meshery_common.background import alongside
+from meshery_common.runtime import tell_when_blocked
 from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 from meshery_embedded import EmbeddedError
 from meshery_standalone.app import running
@@ -104,7 +106,7 @@ async def _live(settings: StandaloneSettings, home: Path, console: Console, path
             console.welcome(started.url, started.servers.nats.url, str(home), str(path))
             await stop.wait()
 
-    async with asyncio.TaskGroup() as group:
+    async with alongside(tell_when_blocked()), asyncio.TaskGroup() as group:
         serving = group.create_task(serve())
         asked = group.create_task(stop.wait())
         await asyncio.wait({serving, asked}, return_when=asyncio.FIRST_COMPLETED)

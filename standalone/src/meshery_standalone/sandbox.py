@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from meshery_common.background import pause
 from meshery_common.bus import Bus
 from meshery_contracts import connections, identity
 from meshery_contracts.errors import ProblemError
@@ -66,11 +67,11 @@ class Sandbox:
                 if error.problem.title != told:
                     told = error.problem.title
                     self._console.warn(f"The sandbox cluster is not connected yet: {told}")
-                await asyncio.sleep(_RETRY_SECONDS)
+                await pause(_RETRY_SECONDS)
                 continue
             if reply.connected_contexts:
                 self._console.ready(
                     "connected", f"{running.name}, connection {reply.connected_contexts[0].id}"
                 )
                 return
-            await asyncio.sleep(_RETRY_SECONDS)
+            await pause(_RETRY_SECONDS)

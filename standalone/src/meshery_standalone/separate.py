@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause
 from meshery_embedded.process import Command, Process, StopStep
 from meshery_standalone.errors import CannotRunError
 
@@ -61,7 +61,7 @@ class SeparateProcess:
             yield one
 
     async def _keep(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        seconds = _FIRST_PAUSE_SECONDS
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
@@ -78,9 +78,9 @@ class SeparateProcess:
             log.warning("a service ended and is started again", service=self.name, exit_code=code)
             self._warn(f"The service {self.name} ended with {_ending(code)} and is started again.")
             if loop.time() - started > _STEADY_SECONDS:
-                pause = _FIRST_PAUSE_SECONDS
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                seconds = _FIRST_PAUSE_SECONDS
+            await pause(seconds)
+            seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
     @property
     def pid(self) -> int:

@@ -1,4 +1,10 @@
-"""Loops that live exactly as long as a block."""
+"""Loops that live exactly as long as a block, and how a loop that goes on after errors notices its own end.
+
+In Python 3.11 a cancellation is lost where it meets something else: a TaskGroup whose children fail at that moment
+raises their errors, `asyncio.wait_for` gives a result that has just come, an error in a `finally` takes its place, and
+nats-py swallows it while it flushes. A loop that takes the error for one more fault would go on for ever, and so would
+whoever waits for its end.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +39,16 @@ async def alongside(*loops: Coroutine[Any, Any, None], service: str = "") -> Asy
         raise errors.exceptions[0] from None
     if failure is not None:
         raise failure
+
+
+def raise_if_cancelled() -> None:
+    """Raise CancelledError when somebody has asked the current task to end: he was perhaps not heard."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def pause(seconds: float) -> None:
+    """Sleep before the next turn of a loop that goes on after errors. Raises CancelledError also for a lost one."""
+    raise_if_cancelled()
+    await asyncio.sleep(seconds)

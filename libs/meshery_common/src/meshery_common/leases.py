@@ -17,7 +17,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause, raise_if_cancelled
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_contracts.errors import ProblemError
 
@@ -141,11 +141,13 @@ async def held(
 
 async def _awaited(db: Database, name: str, holder: UUID, ttl_seconds: float, poll_seconds: float) -> Lease:
     while True:
+        # Whoever lost a lease comes here next.
+        raise_if_cancelled()
         with suppress(ProblemError):
             lease = await acquire(db, name, holder=holder, ttl_seconds=ttl_seconds)
             if lease is not None:
                 return lease
-        await asyncio.sleep(poll_seconds)
+        await pause(poll_seconds)
 
 
 async def _keep(db: Database, lease: Lease) -> None:
@@ -162,4 +164,4 @@ async def _keep(db: Database, lease: Lease) -> None:
             except TimeoutError:
                 continue
             except ProblemError:
-                await asyncio.sleep(min(0.2, left))
+                await pause(min(0.2, left))

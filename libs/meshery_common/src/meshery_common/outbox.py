@@ -19,7 +19,7 @@ from uuid import UUID
 import structlog
 
 from meshery_common import leases
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause
 from meshery_common.database import EVERY_ORGANIZATION, Database, Row, Transaction
 from meshery_common.ids import uuid7
 from meshery_common.retention import purge_for_ever
@@ -152,20 +152,20 @@ class Relay:
         while True:
             with suppress(ProblemError):
                 self._lag = await lag(self._db)
-            await asyncio.sleep(_MEASURE_SECONDS)
+            await pause(_MEASURE_SECONDS)
 
     async def _relay(self) -> None:
-        pause = _FIRST_PAUSE_SECONDS
+        seconds = _FIRST_PAUSE_SECONDS
         async with alongside(purge_for_ever(self._db)), self._db.listen(CHANNEL) as wakes:
             while True:
                 try:
                     more = await self._publish_batch()
                 except (Unpublished, ProblemError):
                     # A database that is back before the lease ends finds the same relay at work.
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                    await pause(seconds)
+                    seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
                     continue
-                pause = _FIRST_PAUSE_SECONDS
+                seconds = _FIRST_PAUSE_SECONDS
                 if not more:
                     await _next(wakes)
 

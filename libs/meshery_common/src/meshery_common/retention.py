@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 from typing import Final, LiteralString
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts.errors import ProblemError
 
@@ -80,4 +80,4 @@ async def purge_for_ever(db: Database) -> None:
         else:
             if removed:
                 _log.info("Purged old rows", schema=db.schema, count=removed)
-        await asyncio.sleep(_EVERY_SECONDS)
+        await pause(_EVERY_SECONDS)

@@ -7,6 +7,7 @@ worker that returns is a mistake and treated the same.
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ import uvloop
 from prometheus_client import Counter
 from pydantic import ValidationError
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause
 from meshery_common.settings import ProcessSettings
 from meshery_common.telemetry import TelemetrySettings, exporting, start_logging
 
@@ -31,6 +32,7 @@ RESTARTS = Counter(
     "meshery_worker_restarts_total", "Workers started again after a failure.", ["service", "worker"]
 )
 _LONGEST_PAUSE_SECONDS = 30.0
+_BLOCKED_SECONDS = 10.0
 
 
 class Tasks:
@@ -52,7 +54,7 @@ class Tasks:
                 group.create_task(self._kept_running(name, work), name=f"{self._service}: {name}")
 
     async def _kept_running(self, name: str, work: Callable[[], Awaitable[object]]) -> None:
-        pause = 0.5
+        seconds = 0.5
         while True:
             started = asyncio.get_running_loop().time()
             try:
@@ -62,9 +64,9 @@ class Tasks:
                 log.exception("a worker failed", worker=name)
             RESTARTS.labels(self._service, name).inc()
             if asyncio.get_running_loop().time() - started > 60:
-                pause = 0.5
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                seconds = 0.5
+            await pause(seconds)
+            seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 @asynccontextmanager
@@ -73,6 +75,19 @@ async def supervise(service: str) -> AsyncIterator[Tasks]:
     tasks = Tasks(service)
     async with alongside(tasks.keep(), service=service):
         yield tasks
+
+
+async def tell_when_blocked(seconds: float = _BLOCKED_SECONDS) -> None:
+    """Have the stacks of all threads written to standard error whenever this loop has not turned for so long.
+
+    Runs until cancelled. Written by a thread that needs no interpreter: whatever holds it up cannot keep it silent.
+    """
+    try:
+        while True:
+            faulthandler.dump_traceback_later(seconds)
+            await pause(seconds / 10)
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def main(
@@ -98,6 +113,7 @@ def run(
     running: Callable[[], AbstractAsyncContextManager[object]],
     *,
     longest_stop_seconds: float = 60.0,
+    blocked_seconds: float = _BLOCKED_SECONDS,
 ) -> None:
     """The life of a process: start, wait for SIGTERM or SIGINT, stop in order.
 
@@ -106,11 +122,14 @@ def run(
     """
     start_logging(telemetry)
     with exporting(telemetry, service):
-        uvloop.run(_live(service, running, longest_stop_seconds))
+        uvloop.run(_live(service, running, longest_stop_seconds, blocked_seconds))
 
 
 async def _live(
-    service: str, running: Callable[[], AbstractAsyncContextManager[object]], longest_stop_seconds: float
+    service: str,
+    running: Callable[[], AbstractAsyncContextManager[object]],
+    longest_stop_seconds: float,
+    blocked_seconds: float,
 ) -> None:
     entered = False
     stop = asyncio.Event()
@@ -141,7 +160,7 @@ async def _live(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
     try:
-        async with asyncio.TaskGroup() as group:
+        async with alongside(tell_when_blocked(blocked_seconds)), asyncio.TaskGroup() as group:
             serving = group.create_task(serve(), name=f"{service}: start and stop")
             await stop.wait()
             if not entered:

@@ -128,6 +128,38 @@ async def test_a_kill_in_the_middle_loses_nothing_acknowledged(
     assert {str(thing) for thing in kept} <= broker.subjects
 
 
+async def test_a_relay_ends_while_postgres_is_away(
+    server: Server, own_settings: DatabaseSettings, migrations: Path
+) -> None:
+    published = asyncio.Event()
+
+    class HalfABroker(Broker):
+        async def publish(
+            self, subject: str, payload: bytes, *, message_id: str, headers: dict[str, str]
+        ) -> None:
+            await super().publish(subject, payload, message_id=message_id, headers=headers)
+            if len(self.subjects) == 2:
+                published.set()
+                await asyncio.Event().wait()
+
+    async with Database.open(own_settings, schema="things", migrations=migrations) as db:
+        for subject in ("a.b", "c.d"):
+            await db.execute(
+                EVERY_ORGANIZATION,
+                "insert into outbox (message_id, subject, payload) values (gen_random_uuid(), $1, '')",
+                subject,
+            )
+        async with asyncio.TaskGroup() as group:
+            relaying = group.create_task(outbox.Relay(db, HalfABroker()).run())
+            await published.wait()
+            await server.kill()
+            relaying.cancel()
+            _, late = await asyncio.wait([relaying], timeout=20)
+            # Not for ever, whatever the test finds.
+            relaying.cancel()
+    assert not late, "what it tells the database at its end must not keep it going"
+
+
 async def test_a_break_while_committing_is_neither_yes_nor_no(
     server: Server, own_settings: DatabaseSettings, migrations: Path
 ) -> None:

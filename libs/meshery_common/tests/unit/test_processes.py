@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import math
+import operator
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
+import uvloop
 
 from meshery_common.processes import WorkerProcess
 from meshery_contracts.errors import Unavailable
@@ -91,6 +95,115 @@ async def test_a_caller_who_is_gone_holds_nobody_up(worker: WorkerProcess) -> No
     assert not lives(process_id)
     async with asyncio.timeout(10):
         assert await worker.run(math.sqrt, 16) == 4
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run])
+def test_a_caller_who_is_gone_in_the_middle_of_an_answer_holds_nobody_up(
+    runner: Callable[[Coroutine[Any, Any, None]], None],
+) -> None:
+    async def cancelled_while_reading() -> None:
+        async with WorkerProcess.open() as worker, asyncio.TaskGroup() as group:
+            process_id = await worker.run(os.getpid)
+            asking = group.create_task(worker.run(operator.mul, b"x", 300_000_000))
+            assert worker._beside is not None
+            while len(worker._beside._arrived) < 1_000_000:
+                await asyncio.sleep(0)
+            asking.cancel()
+            async with asyncio.timeout(10):
+                assert await worker.run(math.sqrt, 16) == 4
+            assert not lives(process_id)
+
+    runner(cancelled_while_reading())
+
+
+@pytest.mark.parametrize("runner", [asyncio.run, uvloop.run])
+def test_a_kill_at_any_moment_is_told_at_once(runner: Callable[[Coroutine[Any, Any, None]], None]) -> None:
+    async def killed() -> None:
+        told = 0
+        async with WorkerProcess.open() as one, WorkerProcess.open() as other:
+            workers = (one, other)
+            for moment in range(12):
+                process_ids = [await worker.run(os.getpid) for worker in workers]
+                async with asyncio.TaskGroup() as group:
+                    working = [
+                        group.create_task(outcome(worker.run(operator.mul, b"x", 30_000_000)))
+                        for worker in workers
+                    ]
+                    await asyncio.sleep(moment * 0.008)
+                    for process_id in process_ids:
+                        os.kill(process_id, signal.SIGKILL)
+                    async with asyncio.timeout(5):
+                        told += sum([isinstance(await one, Unavailable) for one in working])
+                for worker in workers:
+                    # One that was killed after its answer is told to the next, at the latest.
+                    while isinstance(await outcome(worker.run(math.sqrt, 4)), Unavailable):
+                        assert worker.process_id is None
+        assert told > 0
+
+    runner(killed())
+
+
+async def outcome(work: Coroutine[Any, Any, object]) -> object:
+    """What it gives, or that it is unavailable."""
+    try:
+        return await work
+    except Unavailable as error:
+        return error
+
+
+async def test_one_that_is_stopped_is_told_and_replaced() -> None:
+    async with WorkerProcess.open(silence_seconds=0.8) as worker:
+        first = await worker.run(os.getpid)
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(outcome(worker.run(time.sleep, 60)))
+            await asyncio.sleep(0.1)
+            os.kill(first, signal.SIGSTOP)
+            answer = await asking
+        assert isinstance(answer, Unavailable)
+        assert answer.problem.code == "worker_stuck"
+        assert not lives(first)
+        assert await worker.run(math.sqrt, 4) == 2
+
+
+async def test_work_that_takes_long_is_not_taken_for_stuck() -> None:
+    async with WorkerProcess.open(silence_seconds=0.8) as worker:
+        assert await worker.run(sum, range(30_000_000)) > 0
+        await worker.run(time.sleep, 3)
+
+
+async def test_one_that_cannot_start_is_told_at_once_and_comes_back(
+    worker: WorkerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "meshery_common" / "__init__.py"
+    broken.parent.mkdir()
+    broken.write_text("def half(\n")
+    with monkeypatch.context() as installation:
+        installation.setenv("PYTHONPATH", str(tmp_path))
+        for _ in range(2):
+            async with asyncio.timeout(10):
+                answer = await outcome(worker.run(math.sqrt, 4))
+            assert isinstance(answer, Unavailable)
+            assert answer.problem.code == "worker_not_started"
+        installation.setattr(sys, "executable", str(tmp_path / "gone"))
+        answer = await outcome(worker.run(math.sqrt, 4))
+        assert isinstance(answer, Unavailable)
+        assert answer.problem.probable_cause == ("No such file or directory",)
+    assert await worker.run(math.sqrt, 4) == 2
+    assert "SyntaxError" in capfd.readouterr().err
+
+
+async def test_one_whose_modules_changed_under_it_is_replaced(
+    worker: WorkerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    module = tmp_path / "half_written_module.py"
+    module.write_text("def half(\n")
+    first = await worker.run(os.getpid)
+    with pytest.raises(SyntaxError):
+        await worker.run(eval, "__import__('half_written_module').whole()")
+    module.write_text("def whole(): return 'whole'\n")
+    assert await worker.run(eval, "__import__('half_written_module').whole()") == "whole"
+    assert await worker.run(os.getpid) != first
 
 
 async def test_an_idle_process_ends_and_comes_back() -> None:

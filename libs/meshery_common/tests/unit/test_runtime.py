@@ -28,7 +28,9 @@ _PROGRAM = """
     async def running():
 {body}
 
-    runtime.run("things", TelemetrySettings(log_format="json"), running, longest_stop_seconds={longest})
+    runtime.run(
+        "things", TelemetrySettings(log_format="json"), running, longest_stop_seconds={longest}, blocked_seconds=1.0
+    )
 """
 
 Start = Callable[..., subprocess.Popen[str]]
@@ -126,6 +128,24 @@ def test_a_signal_while_it_starts_ends_it_without_waiting(start: Start) -> None:
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=20)
     assert (process.returncode, out) == (0, "cleaned up\n")
+
+
+def test_a_loop_that_is_held_up_tells_where(start: Start) -> None:
+    process = start(
+        """
+        def hold_everything_up():
+            time.sleep(2)
+
+        say("started")
+        yield
+        hold_everything_up()
+        """
+    )
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Timeout (0:00:01)!" in err
+    assert "in hold_everything_up" in err
 
 
 @pytest.mark.parametrize("where", ["before", "after"])

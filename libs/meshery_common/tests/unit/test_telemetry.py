@@ -33,18 +33,29 @@ from meshery_contracts.errors import NotFound, Unavailable
 from meshery_testkit.telemetry import Collector
 
 
-@pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """What is logged as JSON while the test runs."""
+@pytest.fixture(params=["json"])
+def lines(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
+    """What is logged while the test runs, as JSON unless the test wants another format."""
     before = structlog.get_config()
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     written = io.StringIO()
-    start_logging(TelemetrySettings(log_format="json"), written)
+    start_logging(TelemetrySettings(log_format=request.param), written)
     yield written
     structlog.configure(**before)
     root.handlers[:] = handlers
     root.setLevel(level)
+
+
+@pytest.mark.parametrize("lines", ["json", "console"], indirect=True)
+def test_a_trace_shows_where_and_no_values(lines: io.StringIO) -> None:
+    password = "".join(["hunter", "2"])
+    try:
+        raise LookupError("not there")
+    except LookupError:
+        structlog.get_logger().exception("it failed", length=len(password))
+    assert "test_telemetry.py" in lines.getvalue()
+    assert password not in lines.getvalue()
 
 
 def test_without_a_collector_nothing_is_recorded_or_carried() -> None:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from meshery_common import inbox, operations, outbox
+from meshery_common.background import pause
 from meshery_common.bus import Received
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
@@ -88,7 +89,7 @@ class DeploymentRuns:
             current.update({one.position: one for one in advanced})
             await self._record(run, before, advanced, list(current.values()))
             if any(not one.done for one in advanced):
-                await asyncio.sleep(self._health_poll_seconds)
+                await pause(self._health_poll_seconds)
         return list(current.values())
 
     async def _advance(self, run: operations.Run, steps: Sequence[Step], *, late: bool) -> list[Step]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
 from meshery_common import leases
+from meshery_common.background import pause
 from meshery_common.bus import Bus, Received
 from meshery_common.database import Database
 from meshery_contracts.errors import ProblemError
@@ -56,12 +56,12 @@ class Retention:
                 async with leases.held(self._db, "retention"):
                     while True:
                         await self.purge()
-                        await asyncio.sleep(_PURGE_SECONDS)
+                        await pause(_PURGE_SECONDS)
             except leases.LeaseLost:
                 _log.warning("Retention lost its lease")
             except ProblemError as error:
                 _log.debug("Retention has to wait", reason=error.problem.code)
-                await asyncio.sleep(1)
+                await pause(1)
 
     async def purge(self) -> int:
         """Remove all that is old, a part at a time so that nobody waits; how many events that were."""

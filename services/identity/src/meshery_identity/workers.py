@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts.errors import ProblemError
@@ -23,7 +23,7 @@ PURGE_EVERY_SECONDS = 3600.0
 async def keep_keys_fresh(keys: SigningKeys) -> None:
     """Replace signing keys when their time has come, and learn of those that other replicas made."""
     while True:
-        await asyncio.sleep(KEYS_EVERY_SECONDS)
+        await pause(KEYS_EVERY_SECONDS)
         try:
             await keys.refresh()
         except ProblemError as error:
@@ -42,4 +42,4 @@ async def purge_tokens(db: Database, keep: timedelta, clock: Clock = utc_now) ->
         else:
             if gone:
                 log.info("ended tokens were forgotten", count=gone)
-        await asyncio.sleep(PURGE_EVERY_SECONDS)
+        await pause(PURGE_EVERY_SECONDS)

@@ -7,6 +7,7 @@ import asyncio
 import structlog
 from pydantic import ValidationError
 
+from meshery_common.background import pause
 from meshery_common.bus import Bus, Received
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts.connections import ConnectionFact, ConnectionStatus
@@ -145,4 +146,4 @@ class Tidying:
         """Tidy for ever."""
         while True:
             await self._resources.forget_tombstones(self._db.within(EVERY_ORGANIZATION))
-            await asyncio.sleep(_TIDY_SECONDS)
+            await pause(_TIDY_SECONDS)

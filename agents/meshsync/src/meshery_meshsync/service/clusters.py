@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_contracts.discovery import Watch, WatchReport, WatchStatus, kind_token
 from meshery_contracts.errors import Conflict, NotFound, ProblemError
 from meshery_kube.catalogues import Catalogue
@@ -76,7 +77,7 @@ class ClusterWatch:
                 # One cluster must not end the others, nor stay unwatched for a mistake of ours.
                 log.exception("a watch failed", connection_id=str(self._watch.connection_id))
                 self._reporter.say(WatchStatus.FAILED, error=type(error).__name__)
-            await asyncio.sleep(backoff.pause())
+            await pause(backoff.pause())
 
     async def _live(self, kube: Client, backoff: Backoff) -> None:
         """One session; returns when it is over for good. Raises what stands in its way."""

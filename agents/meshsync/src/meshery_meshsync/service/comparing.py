@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_contracts.discovery import CompareDigests, KindDigest
 from meshery_contracts.errors import DeadlineExceeded, Internal, Unavailable
 from meshery_meshsync.clients import InventoryClient
@@ -71,7 +72,7 @@ class Comparer:
                     await self._wake.wait()
             except TimeoutError:
                 self.all_due()
-            await asyncio.sleep(_GATHER_SECONDS)
+            await pause(_GATHER_SECONDS)
             self._wake.clear()
             due, self._due = self._due, set()
             try:
@@ -80,7 +81,7 @@ class Comparer:
                 self.problem = f"inventory: {error}"
                 self._compared()
                 self._due |= due
-                await asyncio.sleep(_RETRY_SECONDS)
+                await pause(_RETRY_SECONDS)
                 self._wake.set()
             else:
                 self.problem = ""
@@ -91,13 +92,13 @@ class Comparer:
         claims = {token: claim for token, lane in lanes.items() if (claim := lane.claim()) is not None}
         position = 0
         try:
-            for pause in (*_PATIENCE, None):
+            for seconds in (*_PATIENCE, None):
                 if not claims:
                     return
                 pending, position = await self._ask(lanes, claims)
                 claims = {token: claim for token, claim in claims.items() if token in pending}
-                if pause is not None and claims:
-                    await asyncio.sleep(pause)
+                if seconds is not None and claims:
+                    await pause(seconds)
             self._lost(lanes, claims, position)
         finally:
             # Frames that did not arrive in time: the changes behind them must not wait for that.
@@ -106,7 +107,7 @@ class Comparer:
             self._publisher.wake()
         for token in claims:
             self._due.add(token)
-        await asyncio.sleep(_AGAIN_SECONDS)
+        await pause(_AGAIN_SECONDS)
         self._wake.set()
 
     def _lost(self, lanes: dict[str, Lane], claims: dict[str, Claim], position: int) -> None:
@@ -132,8 +133,8 @@ class Comparer:
             "a kind is sent anew", connection_id=str(self._turn.connection_id), kind=lane.token, times=times
         )
         # A kind that stays different has an object that inventory cannot store: not every second for that.
-        pause = 0.0 if times <= 2 else min(2.0**times, self._every_seconds)
-        asyncio.get_running_loop().call_later(pause, self._relist, lane)
+        seconds = 0.0 if times <= 2 else min(2.0**times, self._every_seconds)
+        asyncio.get_running_loop().call_later(seconds, self._relist, lane)
 
     async def _ask(self, lanes: dict[str, Lane], claims: dict[str, Claim]) -> tuple[set[str], int]:
         request = CompareDigests(

@@ -8,6 +8,7 @@ from contextlib import aclosing
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_kube.clients import Client
 from meshery_kube.events import (
     Change,
@@ -77,7 +78,7 @@ class KindWatch:
                 if not await self._publisher.room():
                     self._overflow()
                 # A server that always has data ready would let nobody else run.
-                await asyncio.sleep(0)
+                await pause(0)
 
     def _take(self, event: WatchEvent) -> None:
         match event:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_contracts.discovery import MAX_FRAME_BYTES, MAX_FRAME_OBJECTS
 from meshery_contracts.errors import Unavailable
 from meshery_meshsync.clients import InventoryClient
@@ -92,7 +93,7 @@ class Publisher:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._wake.wait()
-                await asyncio.sleep(self._pace.linger_seconds)
+                await pause(self._pace.linger_seconds)
                 self._wake.clear()
                 while ready := [lane for lane in self.lanes.values() if lane.ready]:
                     for lane in ready:
@@ -124,7 +125,7 @@ class Publisher:
         return lane.token, self._position, payload
 
     async def _deliver(self, token: str, position: int, payload: bytes) -> None:
-        pause = 0.05
+        seconds = 0.05
         try:
             while True:
                 try:
@@ -132,8 +133,8 @@ class Publisher:
                     self._acknowledged_at = asyncio.get_running_loop().time()
                     return
                 except Unavailable:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+                    await pause(seconds)
+                    seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
         finally:
             self._in_flight -= 1
             self._window.release()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from uuid import UUID
 
+from meshery_common.background import pause
 from meshery_contracts.discovery import WatchReport, WatchStatus
 
 #: Takes a report; must not block.
@@ -42,7 +43,7 @@ class Reporter:
                 counts_too = False
             except TimeoutError:
                 counts_too = True
-            await asyncio.sleep(_SETTLE_SECONDS)
+            await pause(_SETTLE_SECONDS)
             self._wake.clear()
             now = state()
             if counts_too or self._last is None or _essence(now) != _essence(self._last):

@@ -1,17 +1,20 @@
-"""nats-py's client with its two costly ways made short: headers, and the wait for a reply.
+"""nats-py's client with its two costly ways made short: headers, and the wait for a reply; and with what it hides.
 
 nats-py reads and writes headers letter by letter and wraps every wait into a task of its own; on our read path that
-was more than all the rest of the bus. Whatever is unusual goes the way of nats-py itself. Nothing in here knows of
+was more than all the rest of the bus. It swallows a cancellation that comes while it flushes, and does not notice when
+one of its own tasks has ended by an error. Whatever is unusual goes the way of nats-py itself. Nothing in here knows of
 endpoints or callers; who raises the pinned version of nats-py runs `tests/bus/test_client.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from nats import errors
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_FLUSH_TIMEOUT, Client
 from nats.aio.msg import Msg
 from nats.protocol import command
 
@@ -26,6 +29,29 @@ class QuickClient(Client):
         self._asked = 0
         #: Header names that have been checked: there are a dozen.
         self._names: set[str] = set()
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing will ever come in again: the task that reads, or the one that reconnects, has ended."""
+        if self.is_closed or self.is_draining:
+            return False
+        task = self._reading_task if self.is_connected else self._reconnection_task
+        return task is None or task.done()
+
+    def abandon(self) -> None:
+        """Let go of the socket without a word: whoever is at the other end may not even read."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
+    async def flush(self, timeout: int = DEFAULT_FLUSH_TIMEOUT) -> None:
+        """Wait until the server has what was sent so far. Raises `nats.errors.FlushTimeoutError`."""
+        with _heeding():
+            await super().flush(timeout)
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        with _heeding():
+            return await super()._flush_pending(force_flush)
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:
@@ -81,6 +107,16 @@ class QuickClient(Client):
         finally:
             patience.cancel()
             del self._resp_map[token]
+
+
+@contextmanager
+def _heeding() -> Iterator[None]:
+    """Raise CancelledError at the end of the block when it was asked for meanwhile: nats-py swallows it."""
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    yield
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 def _give_up(answered: asyncio.Future[Msg]) -> None:

@@ -20,6 +20,7 @@ from nats.errors import Error as NATSError
 from nats.errors import SlowConsumerError
 from prometheus_client import Counter
 
+from meshery_common.background import pause
 from meshery_common.bus.client import QuickClient
 from meshery_common.bus.settings import BusSettings
 from meshery_common.telemetry import Readings
@@ -43,8 +44,12 @@ REFUSED = Counter("meshery_bus_refused_total", "Things that NATS's permissions r
 #: What one subscription may hold back; beyond it the client throws messages away.
 PENDING_MESSAGES = 65_536
 PENDING_BYTES = 64 * 1024 * 1024
-#: How long NATS may take to confirm that we stop listening.
+#: How long NATS may take to confirm that we stop listening, and that it has all that we sent.
 _FAREWELL_SECONDS = 3.0
+#: A server that answers nothing for three times as long is left.
+_PING_SECONDS = 5
+#: How often we look whether nats-py is still at work.
+_LOOK_SECONDS = 1.0
 #: Thrown away messages come in thousands: one line of log is enough for so many seconds.
 _SAY_SO_SECONDS = 10.0
 
@@ -70,7 +75,7 @@ class Connection:
         self._settings = settings
         self._service = service
         self._inbox_prefix = f"_INBOX_{settings.user or service}"
-        self._client: Client = QuickClient()
+        self._client = QuickClient()
         self._listening: list[_Listening] = []
         self._closing = False
         self._replace = asyncio.Event()
@@ -129,7 +134,7 @@ class Connection:
 
     async def open(self) -> None:
         """Connect; tries for ever, saying so once in a while."""
-        pause = 0.1
+        seconds = 0.1
         started = time.monotonic()
         while True:
             try:
@@ -140,12 +145,12 @@ class Connection:
                     log.warning(
                         "NATS cannot be reached, still trying", service=self._service, error=str(error)
                     )
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 2.0)
+                await pause(seconds)
+                seconds = min(seconds * 2, 2.0)
 
-    async def _connect_once(self) -> Client:
+    async def _connect_once(self) -> QuickClient:
         settings = self._settings
-        client: Client | None = None
+        client: QuickClient | None = None
 
         async def on_closed() -> None:
             # nats-py closes for good on some server errors; then nothing but a new client helps.
@@ -166,7 +171,7 @@ class Connection:
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is only slept for
                 connect_timeout=max(1, round(settings.connect_timeout_seconds)),
-                ping_interval=20,
+                ping_interval=_PING_SECONDS,
                 max_outstanding_pings=2,
                 flush_timeout=2,
                 error_cb=self._on_error,
@@ -176,12 +181,21 @@ class Connection:
         return client
 
     async def keep(self) -> None:
-        """Replace a client that was closed for good, with all its subscriptions. Runs beside everything."""
+        """Replace a client that was closed for good, or hears nothing more, with all its subscriptions.
+
+        Runs beside everything.
+        """
         with CONNECTED.source(self._service, read=self.connected):
             while True:
-                await self._replace.wait()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_SECONDS):
+                        await self._replace.wait()
+                if not (self._replace.is_set() or self._client.is_deaf):
+                    continue
+                log.warning("the NATS client is of no use any more; making a new one", service=self._service)
+                # Otherwise the server would go on sending to it.
+                await _closed(self._client)
                 self._replace.clear()
-                log.warning("the NATS client was closed for good; making a new one", service=self._service)
                 await self.open()
                 for listening in self._listening:
                     with contextlib.suppress(NATSError, OSError):
@@ -229,20 +243,36 @@ class Connection:
     async def drain(self, finish: Callable[[], Awaitable[None]]) -> None:
         """Take no more messages, let `finish` end what is in flight, then close."""
         self._closing = True
-        for listening in [one for one in self._listening if not one.to_the_end]:
-            # A server that is away sends nothing more, and each subscription would wait for its word.
-            if listening.current is not None and self._client.is_connected:
-                with contextlib.suppress(NATSError, OSError):
-                    async with asyncio.timeout(_FAREWELL_SECONDS):
-                        await listening.current.drain()  # type: ignore[no-untyped-call]  # not annotated there
+        # A server that is away sends nothing more, and each subscription would wait for its word.
+        if self._client.is_connected:
+            async with asyncio.TaskGroup() as group:
+                for listening in self._listening:
+                    if listening.current is not None and not listening.to_the_end:
+                        group.create_task(_drained(listening.current))
         await finish()
+        await _closed(self._client)
+
+
+async def _drained(subscription: Subscription) -> None:
+    """Get no more messages, and have those handled that came; as far as the server lets us."""
+    with contextlib.suppress(NATSError, OSError, RuntimeError):
+        async with asyncio.timeout(_FAREWELL_SECONDS):
+            await subscription.drain()  # type: ignore[no-untyped-call]  # not annotated there
+
+
+async def _closed(client: QuickClient) -> None:
+    """Close a client, and send before what waits; as far as the server lets us."""
+    try:
         # RuntimeError: nats-py writes what was pending to a transport that uvloop has closed.
         with contextlib.suppress(NATSError, OSError, RuntimeError):
-            if self._client.is_connected:
-                async with asyncio.timeout(_FAREWELL_SECONDS):
-                    await self._client.drain()
-            else:
-                await self._client.close()
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                if client.is_connected and not client.is_deaf:
+                    await client.flush()
+        with contextlib.suppress(NATSError, OSError, RuntimeError):
+            async with asyncio.timeout(_FAREWELL_SECONDS):
+                await client.close()
+    finally:
+        client.abandon()
 
 
 def unreachable() -> Unavailable:

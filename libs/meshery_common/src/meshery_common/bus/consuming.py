@@ -24,7 +24,7 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import Error as JetStreamError
 from prometheus_client import Counter, Histogram
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause, raise_if_cancelled
 from meshery_common.bus.connection import Connection
 from meshery_common.bus.headers import Header
 from meshery_common.telemetry import Readings, SpanKind, common_trace, link_to, span, tracing
@@ -132,6 +132,7 @@ class Consumer:
         with LAG.source(*self._labels, read=lambda: self._lag):
             async with alongside(self._measure()):
                 while True:
+                    raise_if_cancelled()
                     try:
                         await self._js().add_consumer(self._stream, self._config)
                         await self._pull()
@@ -142,14 +143,14 @@ class Consumer:
                             durable=self._durable,
                             error=str(error),
                         )
-                        await asyncio.sleep(0.5)
+                        await pause(0.5)
 
     def _js(self) -> Any:
         return self._connection.client.jetstream(timeout=5)
 
     async def _measure(self) -> None:
         while True:
-            await asyncio.sleep(_MEASURE_SECONDS)
+            await pause(_MEASURE_SECONDS)
             with contextlib.suppress(NATSError, JetStreamError, TimeoutError, Unavailable):
                 info = await self._js().consumer_info(self._stream, self._durable)
                 self._lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
@@ -167,6 +168,7 @@ class Consumer:
         reconnects = client.stats["reconnects"]
         try:
             while self._connection.connected() and client is self._connection.client:
+                raise_if_cancelled()
                 if client.stats["reconnects"] != reconnects:
                     return  # the server has forgotten the request, and perhaps the consumer
                 if wanted <= size // 2 or time.monotonic() - asked_at > PULL_SECONDS:
@@ -240,7 +242,7 @@ class Consumer:
                 for rest in batch[position:]:
                     await rest._message.nak(delay=2)
                 self._again.inc(len(batch) - position)
-                await asyncio.sleep(1)
+                await pause(1)
                 return
             except Exception:
                 if one.deliveries >= MAX_DELIVERIES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 
 import structlog
@@ -12,6 +11,7 @@ from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from nats.js.errors import Error as JetStreamError
 from nats.js.errors import NotFoundError
 
+from meshery_common.background import pause
 from meshery_common.bus.connection import Connection
 from meshery_common.bus.consuming import Batches, BatchHandler, Consumer
 from meshery_common.bus.headers import Header
@@ -62,7 +62,7 @@ class Streams:
                 return
             except (NATSError, JetStreamError, TimeoutError, Unavailable) as error:
                 log.warning("the stream cannot be prepared yet", stream=name, error=str(error))
-                await asyncio.sleep(1)
+                await pause(1)
 
     async def ensure_own_stream(self) -> None:
         """The stream of this service's facts, `EVT_<SERVICE>`."""

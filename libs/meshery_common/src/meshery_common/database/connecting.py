@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
+from meshery_common.background import pause
 from meshery_common.database.codecs import register_codecs
 from meshery_common.database.settings import DatabaseSettings
 from meshery_common.database.traced import traced
@@ -113,7 +113,7 @@ async def connect_migrator(settings: DatabaseSettings, schema: str) -> Any:
 async def wait_for(settings: DatabaseSettings, schema: str) -> None:
     """Return when PostgreSQL lets the service in; tries for ever, with growing pauses."""
     began = said = time.monotonic()
-    pause = _FIRST_PAUSE_SECONDS
+    seconds = _FIRST_PAUSE_SECONDS
     while True:
         try:
             raw = await connect_migrator(settings, schema)
@@ -125,5 +125,5 @@ async def wait_for(settings: DatabaseSettings, schema: str) -> None:
         if said == began or time.monotonic() - said >= _SAY_SO_SECONDS:
             said = time.monotonic()
             _log.warning("Waiting for PostgreSQL", schema=schema, reason=reason, seconds=round(said - began))
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+        await pause(seconds)
+        seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)

@@ -15,7 +15,7 @@ from typing import Any, LiteralString, TypeVar, cast
 
 import structlog
 
-from meshery_common.background import alongside
+from meshery_common.background import alongside, pause
 from meshery_common.context import current_request
 from meshery_common.database import connecting, migrator
 from meshery_common.database.commands import Command, check_key, check_patience, recall
@@ -262,7 +262,7 @@ class Database:
             except ProblemError as error:
                 # Those who listen also poll.
                 _log.debug("A wake-up was not sent", reason=error.problem.code)
-            await asyncio.sleep(_NOTIFY_PAUSE_SECONDS)
+            await pause(_NOTIFY_PAUSE_SECONDS)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

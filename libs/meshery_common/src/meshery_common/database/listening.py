@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.database.connecting import CONNECT_ERRORS, connect_listener
 from meshery_common.database.settings import DatabaseSettings
 
@@ -69,7 +70,7 @@ class Listener:
                 raw = await connect_listener(self._settings, self._schema)
             except CONNECT_ERRORS as error:
                 _log.debug("Cannot listen for notifications", reason=type(error).__name__)
-                await asyncio.sleep(_RECONNECT_SECONDS)
+                await pause(_RECONNECT_SECONDS)
                 continue
             try:
                 await self._serve(raw)
@@ -77,7 +78,7 @@ class Listener:
                 _log.debug("Lost the listening connection", reason=type(error).__name__)
             finally:
                 raw.terminate()
-            await asyncio.sleep(_RECONNECT_SECONDS)
+            await pause(_RECONNECT_SECONDS)
 
     async def _serve(self, raw: Any) -> None:
         # The termination callback makes a lost connection show at once instead of at the next probe.

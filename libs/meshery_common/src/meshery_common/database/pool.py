@@ -16,6 +16,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.database.errors import (
     leaves_connection_clean,
     shows_former_primary,
@@ -279,7 +280,7 @@ class Pool:
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(_UPKEEP_SECONDS)
+            await pause(_UPKEEP_SECONDS)
             now = time.monotonic()
             for connection in list(self._idle):
                 old = now - connection.born > self._lifetime

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import Counter
 from pydantic import BaseModel
 
+from meshery_common.background import pause, raise_if_cancelled
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.operations.records import CHANNEL, COLUMNS, Operation, operation_of
 from meshery_common.operations.run import OperationCancelled, OperationLost, Run
@@ -201,12 +202,15 @@ class Worker:
         except OperationCancelled:
             await self._finish(run, run.end_cancelled)
         except ProblemError as error:
+            # Our own end comes out as some error as well: then it is no outcome of the work.
+            raise_if_cancelled()
             if error.word in _PASSING:
                 await self._again_or_fail(run, error.problem, log)
             else:
                 problem = error.problem
                 await self._finish(run, lambda tx: run.fail(tx, problem))
         except Exception:
+            raise_if_cancelled()
             log.exception("An operation failed unforeseen")
             await self._again_or_fail(run, _unforeseen(run), log)
         else:
@@ -218,9 +222,9 @@ class Worker:
         if run.attempt >= self._max_attempts or await run.cancelled():
             await self._finish(run, lambda tx: run.fail(tx, problem))
             return
-        pause = min(_FIRST_PAUSE_SECONDS * 2 ** (run.attempt - 1), _LONGEST_PAUSE_SECONDS)
-        log.info("An operation is tried again later", reason=problem.code, seconds=pause)
-        await self._give_back(run, timedelta(seconds=pause), attempt=run.attempt)
+        seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (run.attempt - 1), _LONGEST_PAUSE_SECONDS)
+        log.info("An operation is tried again later", reason=problem.code, seconds=seconds)
+        await self._give_back(run, timedelta(seconds=seconds), attempt=run.attempt)
 
     async def _finish(self, run: Run, end: Callable[[Transaction], Awaitable[None]]) -> None:
         """End it in one transaction with its fact, unless the handler has done so."""
@@ -271,7 +275,7 @@ class Worker:
     async def _beat(self) -> None:
         """Keep the leases of all that run here, by one statement; stop what was lost or may have been."""
         while True:
-            await asyncio.sleep(self._ttl.total_seconds() / 5)
+            await pause(self._ttl.total_seconds() / 5)
             if not self._running:
                 continue
             asked = time.monotonic()

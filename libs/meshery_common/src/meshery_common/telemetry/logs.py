@@ -36,7 +36,10 @@ def start_logging(settings: TelemetrySettings, stream: TextIO = sys.stderr) -> N
     """Set up structlog and the standard library's logging for this process."""
     console = settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())
     renderer: Any = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        # Its own tracebacks show the values of all variables: secrets, and megabytes that take their time.
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
         if console
         else structlog.processors.JSONRenderer()
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_connections.clients import IdentityClient, RegistryClient
 from meshery_connections.clients.problems import problem_of
@@ -68,14 +69,14 @@ class ComponentsService:
                 wake.clear()
                 complete = await self._round(stored, client)
                 retries = 0 if complete else retries + 1
-                pause = pauses.pop(0) if pauses else _EVERY_SECONDS
+                seconds = pauses.pop(0) if pauses else _EVERY_SECONDS
                 if not complete:
-                    pause = _RETRY_SECONDS[min(retries, len(_RETRY_SECONDS)) - 1]
+                    seconds = _RETRY_SECONDS[min(retries, len(_RETRY_SECONDS)) - 1]
                 try:
-                    async with asyncio.timeout(pause):
+                    async with asyncio.timeout(seconds):
                         await wake.wait()
                     pauses = list(_SETTLE_SECONDS[1:])
-                    await asyncio.sleep(_SETTLE_SECONDS[0])  # whoever installs CRDs installs many
+                    await pause(_SETTLE_SECONDS[0])  # whoever installs CRDs installs many
                 except TimeoutError:
                     pass
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from typing import Any
 
 from meshery_common import outbox
+from meshery_common.background import pause
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_connections.clients.problems import health_word, problem_of
@@ -68,7 +68,7 @@ class HealthService:
             before = judge.shown
             if (news := judge.judge(word, text)) is not None:
                 await self._tell(stored, before, news)
-            await asyncio.sleep(self._every_seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311
+            await pause(self._every_seconds * random.uniform(1 - _SPREAD, 1 + _SPREAD))  # noqa: S311
 
     async def note_watch(self, report: WatchReport) -> None:
         """Keep how MeshSync's watch of a cluster stands. A database that is away costs a report, no more."""

@@ -5,13 +5,13 @@ Nothing of the files is stored but names and addresses: whoever connects one use
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Hashable
 from uuid import UUID
 
 import structlog
 
 from meshery_common import leases
+from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_common.ids import uuid7
 from meshery_connections.clients.kubeconfigs import Kubeconfigs, described
@@ -65,7 +65,7 @@ class OwnContexts:
                     seen = version
                 if self._connect:
                     await self.connect()
-                await asyncio.sleep(self._every_seconds)
+                await pause(self._every_seconds)
 
     async def look(self) -> None:
         """Offer new contexts, follow changed ones, and mark those that are gone."""

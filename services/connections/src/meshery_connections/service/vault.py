@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_connections.domain import envelopes
 from meshery_connections.domain.envelopes import DataKey, EnvelopeError, MasterKey, Place
@@ -84,7 +84,7 @@ class Vault:
         while True:
             while count := await self.rewrap():
                 log.info("wrapped data keys under the current master key", count=count)
-            await asyncio.sleep(_REWRAP_SECONDS)
+            await pause(_REWRAP_SECONDS)
 
     async def rewrap(self) -> int:
         """Bring some data keys under the current master key; how many they were.

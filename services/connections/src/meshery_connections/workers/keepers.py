@@ -15,6 +15,7 @@ from uuid import UUID
 import structlog
 
 from meshery_common import leases
+from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.store import CHANNEL, ConnectionStore
@@ -58,7 +59,7 @@ class Keepers:
                         found = await self._store.connected(self._db.within(EVERY_ORGANIZATION))
                     except ProblemError as error:
                         log.debug("keepers cannot see the connections", reason=error.problem.code)
-                        await asyncio.sleep(_PAUSE_SECONDS)
+                        await pause(_PAUSE_SECONDS)
                         continue
                     await self._reconcile(group, {one.id: one for one in found})
                     await _next(wakes)
@@ -102,7 +103,7 @@ class Keepers:
 
 async def _kept_up(name: str, duty: Duty, stored: StoredConnection) -> None:
     """Do a duty again whenever it fails: one cluster's trouble ends neither the others' keepers nor this one."""
-    pause = _PAUSE_SECONDS
+    seconds = _PAUSE_SECONDS
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
@@ -113,9 +114,9 @@ async def _kept_up(name: str, duty: Duty, stored: StoredConnection) -> None:
         except Exception:
             log.exception("a duty failed", duty=name, connection_id=str(stored.id))
         if loop.time() - started > _LONGEST_PAUSE_SECONDS:
-            pause = _PAUSE_SECONDS
-        await asyncio.sleep(pause)
-        pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            seconds = _PAUSE_SECONDS
+        await pause(seconds)
+        seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 async def _next(wakes: AsyncIterator[None]) -> None:

@@ -18,6 +18,7 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
+from meshery_common.background import pause
 from meshery_common.bus import BusSettings
 from meshery_contracts.discovery import Resync, Unwatch, Watch, WatchReport, WatchStatus
 
@@ -120,7 +121,7 @@ class MeshSyncProcesses:
 
     async def _keep(self, child: _Child) -> None:
         """Run a child until it has nothing to watch; again after every end that was not asked for."""
-        pause = _FIRST_PAUSE_SECONDS
+        seconds = _FIRST_PAUSE_SECONDS
         loop = asyncio.get_running_loop()
         while child in self._children:
             started = loop.time()
@@ -132,13 +133,13 @@ class MeshSyncProcesses:
             if child not in self._children:
                 return
             if loop.time() - started > _STEADY_SECONDS:
-                pause = _FIRST_PAUSE_SECONDS
+                seconds = _FIRST_PAUSE_SECONDS
             log.warning("a MeshSync process ended; starting another", code=code, clusters=len(child.watches))
             await child.report_all(
                 WatchStatus.FAILED, "The process that watches the cluster is started again."
             )
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_SECONDS)
+            await pause(seconds)
+            seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 import orjson
 from ariadne import ObjectType, QueryType, SubscriptionType
 
+from meshery_common.background import pause
 from meshery_contracts import inventory as contract
 from meshery_contracts.errors import DeadlineExceeded, Unavailable
 from meshery_contracts.inventory import (
@@ -133,7 +133,7 @@ async def follow_resources(
                 except (Unavailable, DeadlineExceeded):
                     # Nobody can say whether this may be told: the follower reads anew under his own rights.
                     following.miss()
-                    await asyncio.sleep(PAUSE_SECONDS)
+                    await pause(PAUSE_SECONDS)
                     continue
                 told = {
                     "resync": event.resync,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from ariadne import ObjectType, QueryType, SubscriptionType
 
+from meshery_common.background import pause
 from meshery_contracts import connections, definitions, designs, inventory, registry
 from meshery_contracts.connections import KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
@@ -138,7 +138,7 @@ async def _repeated(following: Following, read: Callable[[], Awaitable[T]]) -> A
     last = await read()
     yield last
     async for _ in following:
-        await asyncio.sleep(_BURST_SECONDS)
+        await pause(_BURST_SECONDS)
         following.skip()
         try:
             now = await read()

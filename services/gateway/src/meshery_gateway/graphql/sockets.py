@@ -17,6 +17,7 @@ import structlog
 from aiohttp import WSMsgType, web
 from graphql import OperationType
 
+from meshery_common.background import pause
 from meshery_contracts.errors import ProblemError, RateLimited, Unavailable
 from meshery_gateway.graphql.context import Context
 from meshery_gateway.graphql.execution import Executor, Failed, Sent, error_of, unforeseen
@@ -199,7 +200,7 @@ class _Socket:
         await self._acknowledged.wait()
         while True:
             await self._send({"type": "ka"})
-            await asyncio.sleep(_LEGACY_KEEP_ALIVE_SECONDS)
+            await pause(_LEGACY_KEEP_ALIVE_SECONDS)
 
     # --- operations ---------------------------------------------------------------------------------------
 

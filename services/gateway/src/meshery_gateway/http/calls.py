@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 import zlib
@@ -17,6 +16,7 @@ from aiohttp import web
 from pydantic import BaseModel
 from pydantic.alias_generators import to_snake
 
+from meshery_common.background import pause
 from meshery_common.bus import Bus
 from meshery_common.encoding import encode_request
 from meshery_contracts.endpoints import Endpoint
@@ -103,10 +103,10 @@ class Call:
     ) -> ValueT:
         """An operation when it is over, or as it stands when the patience of a route is; `again` reads it."""
         give_up = time.monotonic() + self.limits.operation_wait_seconds
-        pause = 0.1
+        seconds = 0.1
         while not when(value) and time.monotonic() < give_up:
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.5, 1.0)
+            await pause(seconds)
+            seconds = min(seconds * 1.5, 1.0)
             value = await again()
         return value
 
