@@ -28,7 +28,7 @@ from meshery_inventory.settings import InventorySettings
 from meshery_registry.app import running as registry_running
 from meshery_registry.settings import RegistrySettings
 from meshery_standalone.errors import CannotRunError
-from meshery_standalone.infrastructure import STATEFUL, Infrastructure
+from meshery_standalone.infrastructure import Infrastructure
 from meshery_standalone.settings import StandaloneSettings, variables
 
 
@@ -39,6 +39,11 @@ class Member:
     name: str
     settings: type[BaseSettings]
     running: Callable[[Any], AbstractAsyncContextManager[Any]]
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it owns a schema: its settings name a database."""
+        return "database" in self.settings.model_fields
 
 
 #: In the order they start: who is needed by others comes first, the way in comes last.
@@ -51,6 +56,8 @@ MEMBERS = (
     Member("events", EventsSettings, events_running),
     Member("gateway", GatewaySettings, gateway_running),
 )
+#: Services that own a schema.
+STATEFUL = tuple(one.name for one in MEMBERS if one.stateful)
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,7 @@ def values_of(
         "telemetry": {"otlp_endpoint": settings.otlp_endpoint, "log_level": settings.log_level},
     }
     if member in STATEFUL:
-        # One laptop, seven services: a handful of connections each.
+        # One laptop, many services: a handful of connections each.
         values["database"] = {**servers.databases[member], "pool_min": 0}
     keys = home / "keys"
     match member:

@@ -10,8 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from meshery_standalone.errors import CannotRunError, causes
-from meshery_standalone.infrastructure import STATEFUL
-from meshery_standalone.members import MEMBERS, Owner, environment_of, in_this_process, values_of
+from meshery_standalone.members import (
+    MEMBERS,
+    STATEFUL,
+    Owner,
+    environment_of,
+    in_this_process,
+    values_of,
+)
 from meshery_standalone.settings import StandaloneSettings, variables
 
 
@@ -48,6 +54,10 @@ class Servers:
 
     def bus(self, service: str) -> dict[str, Any]:
         return {"url": self.nats.url, "nkey_seed": f"SU{service}"}
+
+
+def test_all_but_the_gateway_own_a_schema() -> None:
+    assert {one.name for one in MEMBERS} - set(STATEFUL) == {"gateway"}
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
