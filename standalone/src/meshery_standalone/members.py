@@ -41,6 +41,11 @@ class Member:
     running: Callable[[Any], AbstractAsyncContextManager[Any]]
 
     @property
+    def token(self) -> str:
+        """The name where a hyphen is not allowed: packages, environment variables."""
+        return self.name.replace("-", "_")
+
+    @property
     def stateful(self) -> bool:
         """Whether it owns a schema: its settings name a database."""
         return "database" in self.settings.model_fields
@@ -117,8 +122,9 @@ def values_of(
 
 
 def environment_of(member: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The same settings as environment variables of a process."""
+    """The same settings as environment variables of a process; a hyphen of its name is an underscore there."""
     found: dict[str, str] = {}
+    token = member.replace("-", "_")
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, Mapping):
@@ -130,7 +136,7 @@ def environment_of(member: str, values: Mapping[str, Any]) -> dict[str, str]:
             found[name.upper()] = str(value)
 
     for key, value in values.items():
-        add(f"{member}_{key}", value)
+        add(f"{token}_{key}", value)
     return found
 
 
@@ -143,6 +149,6 @@ async def in_this_process(member: Member, values: Mapping[str, Any]) -> AsyncIte
     try:
         settings = member.settings(**values)
     except ValidationError as error:
-        raise CannotRunError("\n".join(variables(member.name.upper(), error))) from error
+        raise CannotRunError("\n".join(variables(member.token.upper(), error))) from error
     async with member.running(settings) as served:
         yield served

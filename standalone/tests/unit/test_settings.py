@@ -73,6 +73,12 @@ def test_separate_processes_are_told_the_same(
     assert member.settings() == together
 
 
+def test_a_name_of_two_words_is_written_as_its_settings_read_it() -> None:
+    values = {"bus": {"url": "nats://x"}, "hosts": ["a"]}
+    told = {"PRICE_LISTS_BUS__URL": "nats://x", "PRICE_LISTS_HOSTS": '["a"]'}
+    assert environment_of("price-lists", values) == told
+
+
 async def test_a_wrong_setting_of_a_service_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DESIGNS_RUNS_AT_ONCE", "0")
     (designs,) = [one for one in MEMBERS if one.name == "designs"]
