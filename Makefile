@@ -20,7 +20,7 @@ format: setup ## mend what a machine can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-test: setup ## all tests but the long ones; M=designs for one member, T=path::name for one test
+test: setup ## all tests but the long ones; M=designs for one member, T=a file, folder or path::name
 	@$(BIN)/python tools/run_tests.py --member "$(M)" --test "$(T)"
 
 test-long: setup ## seeded faults, scale and full matrices

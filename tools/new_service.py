@@ -50,12 +50,13 @@ def scaffold(name: str, root: Path = ROOT) -> list[Path]:
     for file in sorted(source.rglob("*.tmpl")):
         place = _filled(file.relative_to(source).as_posix().removesuffix(".tmpl"), words)
         written.append(_written(file, folder / place, words))
+    written += [_wired(root, name), _bordered(root, f"meshery_{token}")]
     python = [str(file) for file in written if file.suffix == ".py"]
     ruff = str(Path(sys.executable).parent / "ruff")
-    # The order of imports depends on the name.
+    # The order of imports depends on the name, the length of the line of all services on how many there are.
     subprocess.run([ruff, "check", "--fix-only", "--quiet", *python], cwd=root, check=True)
     subprocess.run([ruff, "format", "--quiet", *python], cwd=root, check=True)
-    return [*written, _wired(root, name), _bordered(root, f"meshery_{token}")]
+    return written
 
 
 def _filled(text: str, words: dict[str, str]) -> str:

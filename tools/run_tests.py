@@ -19,7 +19,10 @@ def targets(member: str, test: str, root: Path = ROOT) -> list[str]:
     """What pytest is given. Raises SystemExit with the known names for a member that does not exist."""
     known = {one.name: one for one in members(root)}
     if member and member not in known:
-        raise SystemExit(f"there is no member {member!r}; M is one of: {', '.join(known)}")
+        raise SystemExit(
+            f"there is no member {member!r}; M is one of: {', '.join(known)}. "
+            f"What spans members is run by its path alone: T={SHARED}/contract"
+        )
     if test:
         path, separator, name = test.partition("::")
         within = [root] if not member else [known[member].folder, known[member].folder / "tests", root]
@@ -27,7 +30,7 @@ def targets(member: str, test: str, root: Path = ROOT) -> list[str]:
             if (folder / path).exists():
                 return [f"{(folder / path).relative_to(root)}{separator}{name}"]
         raise SystemExit(
-            f"there is no {path!r}; T is a file, or file::test, from the root or in the member M"
+            f"there is no {path!r}; T is a file, a folder, or file::test, from the root or in the member M"
         )
     folders = [known[member].folder] if member else [one.folder for one in known.values()]
     found = [str(one.relative_to(root)) for one in folders if any(one.glob("tests/**/test_*.py"))]

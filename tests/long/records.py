@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from tests.system.installation import Installation
 
-STATEFUL = ("identity", "registry", "designs", "connections", "inventory", "events")
+from meshery_standalone.members import STATEFUL
+
 Fact = tuple[str, str, int]
 
 

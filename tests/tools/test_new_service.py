@@ -16,13 +16,15 @@ import new_service
 from workspace import ROOT, members
 
 NAME, PACKAGE = "price-lists", "meshery_price_lists"
+#: Scaffolded before it: with them the list of all services takes several lines.
+OTHERS = ("stock-keeping", "warehouses")
 BIN = Path(sys.executable).parent
 COPIED = ("libs", "services", "agents", "standalone", "tools", "pyproject.toml", ".importlinter")
 
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the workspace with one service more."""
+    """A copy of the workspace with some services more."""
     folder = tmp_path_factory.mktemp("workspace")
     for name in COPIED:
         source = ROOT / name
@@ -31,7 +33,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(source, folder / name, ignore=ignored)
         else:
             shutil.copy(source, folder / name)
-    new_service.scaffold(NAME, folder)
+    for name in (*OTHERS, NAME):
+        new_service.scaffold(name, folder)
     return folder
 
 

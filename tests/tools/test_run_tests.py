@@ -38,6 +38,7 @@ def test_targets(root: Path, member: str, test: str, expected: list[str]) -> Non
     ("member", "test", "says"),
     [
         ("c", "", "M is one of: a, b"),
+        ("tests", "", "T=tests/contract"),
         ("empty", "", "no tests yet"),
         ("b", "unit/test_other.py", "T is a file"),
     ],

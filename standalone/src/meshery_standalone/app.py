@@ -24,6 +24,7 @@ from meshery_standalone.errors import CannotRunError, causes
 from meshery_standalone.infrastructure import Infrastructure, infrastructure
 from meshery_standalone.members import (
     MEMBERS,
+    STATEFUL,
     Member,
     Owner,
     environment_of,
@@ -57,7 +58,7 @@ async def running(settings: StandaloneSettings, home: Path, console: Console) ->
     port = _gateway_port(settings)
     settings = settings.model_copy(update={"port": port})
     async with AsyncExitStack() as stack:
-        servers = await stack.enter_async_context(infrastructure(settings, home, console.warn))
+        servers = await stack.enter_async_context(infrastructure(settings, home, STATEFUL, console.warn))
         console.ready("PostgreSQL", f"127.0.0.1:{servers.postgres.port}")
         console.ready("NATS", f"{servers.nats.url}, monitor {servers.nats.monitor_url}")
         if settings.nats_port not in (0, servers.nats.port):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,6 @@ from meshery_embedded import NATSServer, PostgresServer, nats_server, postgres
 from meshery_standalone.settings import StandaloneSettings
 
 log = structlog.get_logger()
-
-#: Services that own a schema.
-STATEFUL = ("identity", "registry", "designs", "connections", "inventory", "events")
 
 
 @dataclass(frozen=True)
@@ -44,16 +41,21 @@ class Infrastructure:
 
 @asynccontextmanager
 async def infrastructure(
-    settings: StandaloneSettings, home: Path, tell: Callable[[str], None] = lambda _: None
+    settings: StandaloneSettings,
+    home: Path,
+    stateful: Iterable[str],
+    tell: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Infrastructure]:
     """Start both servers, prepare them, and start one again that ends; `tell` gets a line about that.
+
+    `stateful` are the services that own a schema.
 
     Passwords and seeds are new at every start: nobody else needs them. Raises EmbeddedError when a server cannot
     start; into the block when one cannot start again.
     """
     async with _kept_postgres(home / "postgresql", settings, tell) as database:
         databases = {}
-        for service in STATEFUL:
+        for service in stateful:
             made = await provision(database.admin_dsn(), service)
             databases[service] = {"app_url": made.app_url, "owner_url": made.owner_url}
         pairs = {name: _new_key(nkeys.PREFIX_BYTE_USER) for name in WIRING}

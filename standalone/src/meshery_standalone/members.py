@@ -28,7 +28,7 @@ from meshery_inventory.settings import InventorySettings
 from meshery_registry.app import running as registry_running
 from meshery_registry.settings import RegistrySettings
 from meshery_standalone.errors import CannotRunError
-from meshery_standalone.infrastructure import STATEFUL, Infrastructure
+from meshery_standalone.infrastructure import Infrastructure
 from meshery_standalone.settings import StandaloneSettings, variables
 
 
@@ -39,6 +39,16 @@ class Member:
     name: str
     settings: type[BaseSettings]
     running: Callable[[Any], AbstractAsyncContextManager[Any]]
+
+    @property
+    def token(self) -> str:
+        """The name where a hyphen is not allowed: packages, environment variables."""
+        return self.name.replace("-", "_")
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it owns a schema: its settings name a database."""
+        return "database" in self.settings.model_fields
 
 
 #: In the order they start: who is needed by others comes first, the way in comes last.
@@ -51,6 +61,8 @@ MEMBERS = (
     Member("events", EventsSettings, events_running),
     Member("gateway", GatewaySettings, gateway_running),
 )
+#: Services that own a schema.
+STATEFUL = tuple(one.name for one in MEMBERS if one.stateful)
 
 
 @dataclass(frozen=True)
@@ -70,7 +82,7 @@ def values_of(
         "telemetry": {"otlp_endpoint": settings.otlp_endpoint, "log_level": settings.log_level},
     }
     if member in STATEFUL:
-        # One laptop, seven services: a handful of connections each.
+        # One laptop, many services: a handful of connections each.
         values["database"] = {**servers.databases[member], "pool_min": 0}
     keys = home / "keys"
     match member:
@@ -110,8 +122,9 @@ def values_of(
 
 
 def environment_of(member: str, values: Mapping[str, Any]) -> dict[str, str]:
-    """The same settings as environment variables of a process."""
+    """The same settings as environment variables of a process; a hyphen of its name is an underscore there."""
     found: dict[str, str] = {}
+    token = member.replace("-", "_")
 
     def add(name: str, value: Any) -> None:
         if isinstance(value, Mapping):
@@ -123,7 +136,7 @@ def environment_of(member: str, values: Mapping[str, Any]) -> dict[str, str]:
             found[name.upper()] = str(value)
 
     for key, value in values.items():
-        add(f"{member}_{key}", value)
+        add(f"{token}_{key}", value)
     return found
 
 
@@ -136,6 +149,6 @@ async def in_this_process(member: Member, values: Mapping[str, Any]) -> AsyncIte
     try:
         settings = member.settings(**values)
     except ValidationError as error:
-        raise CannotRunError("\n".join(variables(member.name.upper(), error))) from error
+        raise CannotRunError("\n".join(variables(member.token.upper(), error))) from error
     async with member.running(settings) as served:
         yield served

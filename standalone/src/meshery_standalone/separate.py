@@ -38,7 +38,7 @@ class SeparateProcess:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MESHERY_")}
         self._command = Command(
             name=name,
-            argv=[sys.executable, "-m", f"meshery_{name}"],
+            argv=[sys.executable, "-m", f"meshery_{name.replace('-', '_')}"],
             log=log_file,
             env={**inherited, **environment},
             stop=_STOP,

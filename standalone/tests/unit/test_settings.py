@@ -10,8 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from meshery_standalone.errors import CannotRunError, causes
-from meshery_standalone.infrastructure import STATEFUL
-from meshery_standalone.members import MEMBERS, Owner, environment_of, in_this_process, values_of
+from meshery_standalone.members import (
+    MEMBERS,
+    STATEFUL,
+    Owner,
+    environment_of,
+    in_this_process,
+    values_of,
+)
 from meshery_standalone.settings import StandaloneSettings, variables
 
 
@@ -51,6 +57,10 @@ class Servers:
         return {"url": self.nats.url, "nkey_seed": f"SU{service}"}
 
 
+def test_all_but_the_gateway_own_a_schema() -> None:
+    assert {one.name for one in MEMBERS} - set(STATEFUL) == {"gateway"}
+
+
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda member: member.name)
 def test_separate_processes_are_told_the_same(
     member: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -62,6 +72,12 @@ def test_separate_processes_are_told_the_same(
     for name, value in environment_of(member.name, values).items():
         monkeypatch.setenv(name, value)
     assert member.settings() == together
+
+
+def test_a_name_of_two_words_is_written_as_its_settings_read_it() -> None:
+    values = {"bus": {"url": "nats://x"}, "hosts": ["a"]}
+    told = {"PRICE_LISTS_BUS__URL": "nats://x", "PRICE_LISTS_HOSTS": '["a"]'}
+    assert environment_of("price-lists", values) == told
 
 
 async def test_a_wrong_setting_of_a_service_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

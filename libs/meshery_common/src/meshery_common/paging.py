@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, LiteralString, Self
+from typing import Any, Final, LiteralString, Self, TypedDict
 from uuid import UUID
 
 import orjson
@@ -86,15 +86,34 @@ class Predicate:
         return _numbered(self.sql, len(self.values), first), self.values
 
 
+class Envelope(TypedDict):
+    """The fields of `PageReply`."""
+
+    page: int
+    page_size: int
+    total_count: int
+    next_cursor: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one request for a part of a list gave; the fields are those of `PageReply`."""
+    """What one request for a part of a list gave."""
 
     rows: Sequence[Row]
     page: int
     page_size: int
     total_count: int
     next_cursor: str | None
+
+    @property
+    def envelope(self) -> Envelope:
+        """All but the rows, for the reply: `DesignPage(**page.envelope, patterns=[…])`."""
+        return {
+            "page": self.page,
+            "page_size": self.page_size,
+            "total_count": self.total_count,
+            "next_cursor": self.next_cursor,
+        }
 
 
 @dataclass(frozen=True, slots=True)

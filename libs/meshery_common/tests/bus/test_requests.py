@@ -320,6 +320,7 @@ async def test_a_subject_that_the_user_may_not_use_is_forbidden(nats: NATSForTes
         with pytest.raises(Forbidden) as caught:
             await bus.request(stranger, Ask(text="x"))
     assert caught.value.problem.code == "subject_forbidden"
+    assert "wiring.py" in caught.value.problem.remediation[0]
 
 
 async def test_nats_tools_find_the_service(server: Bus, client: Bus) -> None:

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
+from meshery_common.paging import OrderBy, Page, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.errors import Invalid
-from meshery_contracts.paging import PageRequest
+from meshery_contracts.paging import PageReply, PageRequest
 
 ORDER = OrderBy(
     columns={"updated_at": Sort("t.updated_at"), "name": Sort("t.name", str), "count": Sort("t.count", int)},
@@ -157,3 +157,9 @@ async def test_a_changed_cursor_is_refused(data: st.DataObject) -> None:
 async def test_a_page_after_the_end_still_knows_the_total() -> None:
     assert (await a_list().page(Recorder(), ORDER, PageRequest(page=9))).total_count == 7
     assert (await a_list().page(Recorder(), ORDER, PageRequest(page=0))).total_count == 0
+
+
+def test_the_envelope_is_what_every_reply_of_a_list_begins_with() -> None:
+    page = Page([], page=2, page_size=10, total_count=21, next_cursor="more")
+    assert page.envelope == PageReply(**page.envelope).model_dump(by_alias=False, include=set(page.envelope))
+    assert set(page.envelope) == set(PageReply.model_fields)

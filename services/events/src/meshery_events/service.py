@@ -47,10 +47,7 @@ class EventsService:
         queries = self._db.within(caller.organization_id)
         page, events = await self._store.page(queries, request, caller)
         return EventPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
+            **page.envelope,
             events=events,
             count_by_severity_level=await self._store.unread_by_severity(queries, caller, own=request.own),
         )

@@ -18,7 +18,7 @@ from nats.errors import TimeoutError as NATSTimeoutError
 
 from meshery_common.background import alongside
 from meshery_common.bus.bodies import Bodies
-from meshery_common.bus.connection import Connection, MessageCallback, unreachable
+from meshery_common.bus.connection import MEND_REFUSED, Connection, MessageCallback, unreachable
 from meshery_common.bus.dispatch import BytesHandler, Dispatcher, Handler, UnreadHandler, rpc_attributes
 from meshery_common.bus.headers import CallTerms, Header, new_request_id
 from meshery_common.bus.service_protocol import ServiceProtocol, service_name
@@ -230,7 +230,7 @@ class Bus:
                 raise Forbidden(
                     f"This NATS user may not publish to {subject}.",
                     code="subject_forbidden",
-                    remedy="Use a subject that the user's permissions name.",
+                    remedy=MEND_REFUSED,
                 ) from None
             raise
 

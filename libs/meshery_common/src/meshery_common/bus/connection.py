@@ -41,6 +41,12 @@ DROPPED = Counter(
 )
 REFUSED = Counter("meshery_bus_refused_total", "Things that NATS's permissions refused us.", ["service"])
 
+#: The permissions of a service are computed: what they lack is missing in one of two places.
+MEND_REFUSED = (
+    "Let the service do so in meshery_contracts/wiring.py; what begins with meshery.svc is open to those whom "
+    "services_only of its endpoint names. Then run make schemas."
+)
+
 #: What one subscription may hold back; beyond it the client throws messages away.
 PENDING_MESSAGES = 65_536
 PENDING_BYTES = 64 * 1024 * 1024
@@ -225,12 +231,14 @@ class Connection:
             return
         text = str(error)
         lowered = text.lower()
+        about = {"service": self._service, "error": text or type(error).__name__}
         if "permissions violation" in lowered:
             REFUSED.labels(self._service).inc()
+            about["mend"] = MEND_REFUSED
         if "permissions violation for publish to" in lowered:
             subject = text.split('"')[1] if '"' in text else text.rsplit(" ", 1)[-1]
             self.refused.add(subject)
-        log.warning("NATS reported an error", service=self._service, error=text or type(error).__name__)
+        log.warning("NATS reported an error", **about)
 
     def _too_slow(self, error: SlowConsumerError) -> None:
         """One message was thrown away."""

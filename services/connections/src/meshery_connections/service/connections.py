@@ -47,10 +47,7 @@ class ConnectionsService:
             queries, request, caller, kinds=request.kinds, statuses=[one.value for one in request.statuses]
         )
         return ConnectionPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
+            **page.envelope,
             connections=connections,
             status_summary=await self._store.status_summary(queries, request, caller, request.kinds),
         )

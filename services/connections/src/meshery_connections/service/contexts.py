@@ -140,11 +140,7 @@ class ContextsService:
             queries, request, caller, kinds=[states.KUBERNETES], statuses=[]
         )
         return KubernetesContextPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            contexts=[contexts.context_of(one) for one in connections],
+            **page.envelope, contexts=[contexts.context_of(one) for one in connections]
         )
 
     async def get(self, request: ConnectionId, caller: Caller) -> KubernetesContext:

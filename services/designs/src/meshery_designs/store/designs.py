@@ -133,13 +133,7 @@ class DesignStore:
         if request.updated_after is not None:
             select.where("d.updated_at > {}", request.updated_after)
         page = await select.page(queries, _ORDER, request)
-        return DesignPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            patterns=[_design(row) for row in page.rows],
-        )
+        return DesignPage(**page.envelope, patterns=[_design(row) for row in page.rows])
 
     async def insert(
         self,

@@ -93,13 +93,7 @@ class RunStore:
         if request.design_id is not None:
             select.where("subject_id = {}", request.design_id)
         page = await select.page(queries, _ORDER, request)
-        return RunPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            runs=[run_of(operation_of(row)) for row in page.rows],
-        )
+        return RunPage(**page.envelope, runs=[run_of(operation_of(row)) for row in page.rows])
 
     async def require_idle(self, tx: Transaction, design_id: UUID) -> None:
         """Nobody else starts a run of this design, or deletes it, until the transaction ends.

@@ -118,12 +118,6 @@ def _told_of(fact: Message) -> Told:
     return {"connection_id": fact.connection_id, "status": fact.status, "previous": fact.previous}
 
 
-@_subscription.field("connectionChanges")
-def tell_connection(told: Told, _: Info) -> Told:
-    """The delivery itself."""
-    return told
-
-
 @_delivery.field("connection")
 async def connection_of_delivery(told: Told, info: Info) -> Connection | None:
     """The connection as it is now."""

@@ -128,12 +128,6 @@ def _told_of(run: Run) -> Told:
     }
 
 
-@_subscription.field("runProgress")
-def tell_run(told: Told, _: Info, **__: Any) -> Told:
-    """The delivery itself."""
-    return told
-
-
 @_delivery.field("run")
 async def run_of_delivery(told: Told, info: Info) -> Run:
     """The run as it is now."""

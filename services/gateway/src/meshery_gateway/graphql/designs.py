@@ -179,13 +179,6 @@ def _told_of_clone(event: Message) -> Told:
     return event.model_dump(include={"design_id", "original_id", "user_id"}, by_alias=False)
 
 
-@_subscription.field("designChanges")
-@_subscription.field("designCloned")
-def tell_design(told: Told, _: Info) -> Told:
-    """The delivery itself."""
-    return told
-
-
 @_clone_delivery.field("design")
 @_design_delivery.field("design")
 async def design_of_delivery(told: dict[str, Any], info: Info) -> Design | None:

@@ -133,12 +133,6 @@ async def follow_events(
             yield told
 
 
-@_subscription.field("events")
-def tell_event(told: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
-    """The delivery itself."""
-    return told
-
-
 @_subscription.source("subscribeEvents")
 async def follow_plain_events(_: object, info: Info) -> AsyncGenerator[Event, None]:
     """As `events`, for clients of Meshery: nothing but events."""
@@ -146,9 +140,3 @@ async def follow_plain_events(_: object, info: Info) -> AsyncGenerator[Event, No
         async for told in deliveries:
             if told["event"] is not None:
                 yield told["event"]
-
-
-@_subscription.field("subscribeEvents")
-def tell_plain_event(event: Event, _: Info) -> Event:
-    """The event itself."""
-    return event

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
+
+from ariadne import SchemaBindable
+from graphql import GraphQLSchema
 
 from meshery_contracts.endpoints import Topic
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Message
 from meshery_gateway.graphql.context import Info
 
+T = TypeVar("T")
 Told = dict[str, Any]
+
+
+class HandedOn(SchemaBindable):
+    """What a source yields is the value of its subscription field, unless the area has a resolver of its own."""
+
+    def bind_to_schema(self, schema: GraphQLSchema) -> None:
+        """Give every field of `Subscription` that has none a resolver."""
+        assert schema.subscription_type is not None  # noqa: S101 -- our schema has one
+        for field in schema.subscription_type.fields.values():
+            field.resolve = field.resolve or _hand_on
+
+
+def _hand_on(told: T, _: Info, **__: Any) -> T:
+    return told
 
 
 async def deliveries(

@@ -96,12 +96,6 @@ def _told_of(one: Import) -> Told:
     return {**{name: getattr(one, name) for name in _STEP[1:]}, **counts, "import_id": one.id}
 
 
-@_subscription.field("importProgress")
-def tell_import(told: Told, _: Info, **__: Any) -> Told:
-    """The delivery itself."""
-    return told
-
-
 @_delivery.field("import")
 async def import_of_delivery(told: Told, info: Info) -> Import:
     """The import as it is now."""

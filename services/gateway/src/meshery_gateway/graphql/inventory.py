@@ -146,9 +146,3 @@ async def follow_resources(
 
 def _passes(change: ResourceChange, kinds: list[str], namespaces: list[str]) -> bool:
     return (not kinds or change.kind in kinds) and (not namespaces or change.namespace in namespaces)
-
-
-@_subscription.field("resourceChanges")
-def tell_resources(told: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
-    """The delivery itself."""
-    return told

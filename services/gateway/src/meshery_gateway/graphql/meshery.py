@@ -227,12 +227,3 @@ async def follow_summary(
     with context.live.follow(context.session, Key.VIEW_REGISTRY, registry.MODELS_REGISTERED) as following:
         async for page in _repeated(following, lambda: _summary(context, selector)):
             yield page
-
-
-@_subscription.field("subscribeK8sContext")
-@_subscription.field("subscribeConfiguration")
-@_subscription.field("subscribeClusterResources")
-@_subscription.field("subscribeMeshModelSummary")
-def tell_page(page: dict[str, Any], _: Info, **__: Any) -> dict[str, Any]:
-    """The page itself."""
-    return page

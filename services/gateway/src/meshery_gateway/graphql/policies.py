@@ -119,12 +119,6 @@ def _told_of(fact: Message) -> Told:
     return {"policy_id": fact.policy_id, "state": fact.state, "version": fact.version}
 
 
-@_subscription.field("policyChanges")
-def tell_policy(told: Told, _: Info) -> Told:
-    """The delivery itself."""
-    return told
-
-
 @_delivery.field("policy")
 async def policy_of_delivery(told: Told, info: Info) -> Policy | None:
     """The policy as it is now."""

@@ -186,5 +186,5 @@ def _told_of(fact: Message) -> Told:
 
 @_subscription.field("registryChanges")
 def tell_change(told: Told, _: Info) -> Told:
-    """The delivery itself."""
+    """After a gap nobody can say which models changed."""
     return {"models": [], **told}

@@ -22,6 +22,7 @@ from meshery_gateway.graphql import (
     registrations,
     registry,
 )
+from meshery_gateway.graphql.following import HandedOn
 from meshery_gateway.graphql.scalars import SCALARS
 
 _AREAS = (
@@ -53,4 +54,4 @@ def sdl() -> str:
 def executable() -> GraphQLSchema:
     """The schema with its resolvers. Inside Python names are in snake_case."""
     bindables = [one for area in _AREAS for one in area.BINDABLES]
-    return make_executable_schema(sdl(), *SCALARS, *bindables, convert_names_case=_inside)
+    return make_executable_schema(sdl(), *SCALARS, *bindables, HandedOn(), convert_names_case=_inside)

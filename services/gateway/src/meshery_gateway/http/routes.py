@@ -46,7 +46,8 @@ class Route:
         return tuple(one.required_key for one in endpoints if one.required_key is not None)
 
 
-PAGE_QUERY = ("page", "pageSize", "search", "order", "sort")
+#: What `Call.page` reads. A list gives its `nextCursor` with every page but the last.
+PAGE_QUERY = ("page", "pageSize", "cursor", "search", "order", "sort")
 
 
 def both_prefixes(path: str) -> tuple[str, str]:

@@ -215,13 +215,7 @@ class PeopleStore:
         if request.search:
             select.where("o.name ilike {}", contains(request.search))
         page = await select.page(queries, _ORGANIZATION_ORDER, request)
-        return OrganizationPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            organizations=[_organization(row) for row in page.rows],
-        )
+        return OrganizationPage(**page.envelope, organizations=[_organization(row) for row in page.rows])
 
     async def workspaces(
         self, queries: Queries, organization_id: UUID, workspace_ids: tuple[UUID, ...], request: PageRequest
@@ -236,13 +230,7 @@ class PeopleStore:
         if request.search:
             select.where("w.name ilike {}", contains(request.search))
         page = await select.page(queries, _WORKSPACE_ORDER, request)
-        return WorkspacePage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            workspaces=[_workspace(row) for row in page.rows],
-        )
+        return WorkspacePage(**page.envelope, workspaces=[_workspace(row) for row in page.rows])
 
 
 def _organization(row: Row) -> Organization:

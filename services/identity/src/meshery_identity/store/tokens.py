@@ -138,13 +138,7 @@ class TokenStore:
         if request.search:
             select.where("t.name ilike {}", contains(request.search))
         page = await select.page(queries, _ORDER, request)
-        return TokenPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            tokens=[_token(row) for row in page.rows],
-        )
+        return TokenPage(**page.envelope, tokens=[_token(row) for row in page.rows])
 
     async def purge(self, queries: Queries, ended_before: datetime) -> int:
         """Forget tokens that ended before then; how many."""

@@ -24,13 +24,7 @@ class PicturesService:
         page, found = await self._pictures.page(
             self._db.within(organization_id), organization_id, request, wanted
         )
-        return ResourcePage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            resources=[public(one, wanted) for one in found],
-        )
+        return ResourcePage(**page.envelope, resources=[public(one, wanted) for one in found])
 
     async def get(self, request: ResourceId, caller: Caller) -> Resource:
         """One resource, whole. Raises NotFound."""

@@ -117,13 +117,7 @@ class ImportStore:
         """A page of the organisation's imports, newest first."""
         select = SelectBuilder("imports", COLUMNS, "operations").where("kind = {}", IMPORT_KIND)
         page = await select.where("organization_id = {}", organization_id).page(queries, _ORDER, request)
-        return ImportPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            imports=[import_of(operation_of(row)) for row in page.rows],
-        )
+        return ImportPage(**page.envelope, imports=[import_of(operation_of(row)) for row in page.rows])
 
     async def unfinished(self, tx: Transaction, organization_id: UUID) -> int:
         """How many imports of the organisation have not ended."""
@@ -209,13 +203,7 @@ class ImportStore:
         if request.entity_type:
             select.where("entity_type = {}", request.entity_type)
         page = await select.page(queries, _ENTRY_ORDER, request)
-        return ImportEntryPage(
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
-            entries=[_entry(row) for row in page.rows],
-        )
+        return ImportEntryPage(**page.envelope, entries=[_entry(row) for row in page.rows])
 
     async def forget(self, tx: Transaction, import_id: UUID) -> None:
         """The import is over: what was asked for and fetched is not needed any more."""

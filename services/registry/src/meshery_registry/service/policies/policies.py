@@ -72,10 +72,7 @@ class PoliciesService:
         return EntityPage(
             policies=[records.listed_document(one, *self._by(one.language, one.state)) for one in policies],
             generation=generation,
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
+            **page.envelope,
         )
 
     def _by(self, language: PolicyLanguage, state: str) -> tuple[str, str]:

@@ -142,10 +142,7 @@ class PushedDefinitionsService:
                 )
                 for one in found
             ],
-            page=page.page,
-            page_size=page.page_size,
-            total_count=page.total_count,
-            next_cursor=page.next_cursor,
+            **page.envelope,
         )
 
     async def get(self, request: QuarantineId, caller: Caller) -> Document:
