@@ -19,10 +19,13 @@ TEMPLATE = ROOT / "tools/service_template"
 NEXT = """\
 {name} is there. What is left for you:
   1. say what it is for: services/{name}/README.md, pyproject.toml and src/{package}/__init__.py
-  2. replace things by what it owns: libs/meshery_contracts/src/meshery_contracts/{token}.py first
+  2. replace things by what it owns: libs/meshery_contracts/src/meshery_contracts/{token}.py first, with its keys
   3. name whom it calls and hears: libs/meshery_contracts/src/meshery_contracts/wiring.py
-  4. start it in standalone: standalone/pyproject.toml and MEMBERS in standalone/src/meshery_standalone/members.py
-  5. make check, make test M={name}
+  4. start it in standalone: dependencies and sources in standalone/pyproject.toml, and MEMBERS in
+     standalone/src/meshery_standalone/members.py
+  5. show it on the web: see "Show it on the web" in CONTRIBUTING.md
+  6. name it in ARCHITECTURE.md, README.md and CHANGELOG.md
+  7. make check, make test M={name}
 """
 
 

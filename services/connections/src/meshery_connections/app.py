@@ -11,10 +11,11 @@ from importlib.resources import files
 from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
+from meshery_common.delegation import Delegation
 from meshery_common.health import Health
 from meshery_common.runtime import Tasks, supervise
 from meshery_connections import subjects
-from meshery_connections.clients import ClusterClients, IdentityClient, RegistryClient
+from meshery_connections.clients import ClusterClients, RegistryClient
 from meshery_connections.clients.kubeconfigs import Kubeconfigs
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.service import (
@@ -100,7 +101,7 @@ def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus
     )
     duties: dict[str, Duty] = {"health": observed.watch_health}
     if settings.register_components:
-        duties["components"] = ComponentsService(db, doors, RegistryClient(bus), IdentityClient(bus)).follow
+        duties["components"] = ComponentsService(db, doors, RegistryClient(bus), Delegation(bus)).follow
     if settings.run_meshsync:
         processes = MeshSyncProcesses(
             observed.note_watch,

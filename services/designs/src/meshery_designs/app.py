@@ -9,13 +9,14 @@ from importlib.resources import files
 from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
+from meshery_common.delegation import Delegation
 from meshery_common.health import Health
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
 from meshery_contracts import connections
 from meshery_designs import subjects
-from meshery_designs.clients import ClusterClient, IdentityClient, RegistryClient
+from meshery_designs.clients import ClusterClient, RegistryClient
 from meshery_designs.service import DeploymentsService, DesignsService, Planner
 from meshery_designs.settings import DesignsSettings
 from meshery_designs.store.runs import RUN_KIND
@@ -39,7 +40,7 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
     ):
         needs.need("postgresql", db.healthy)
         needs.need("nats", bus.connected)
-        registry, clusters, identity = RegistryClient(bus), ClusterClient(bus), IdentityClient(bus)
+        registry, clusters = RegistryClient(bus), ClusterClient(bus)
         designs = DesignsService(db, registry, beside)
         deployments = DeploymentsService(db, designs, Planner(db, clusters), registry)
 
@@ -48,7 +49,7 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         runs = DeploymentRuns(
             db,
             clusters,
-            identity,
+            Delegation(bus),
             health_timeout_seconds=settings.health_timeout_seconds,
             health_poll_seconds=settings.health_poll_seconds,
         )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from meshery_common.bus import Bus
-from meshery_contracts import clusters, connections, identity, policies, registry
+from meshery_contracts import clusters, connections, policies, registry
 from meshery_contracts.clusters import ObjectOutcome, ObjectReference, ObjectResult, ObjectResults
 from meshery_contracts.connections import Connection, ConnectionStatus
 from meshery_contracts.errors import ProblemError, TooLarge
@@ -162,15 +162,3 @@ def _named(content: dict[str, Any]) -> ObjectReference:
     return ObjectReference(
         api_version=content["apiVersion"], kind=content["kind"], name=content["metadata"]["name"]
     )
-
-
-class IdentityClient:
-    """Fresh assertions for durable runs."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-
-    async def assertion_for(self, organization_id: UUID, user_id: UUID) -> str:
-        """An assertion for a person on whose behalf a run goes on. Raises NotFound or Forbidden when revoked."""
-        request = identity.Delegate(organization_id=organization_id, user_id=user_id, actor="designs")
-        return (await self._bus.request(identity.DELEGATE, request)).assertion

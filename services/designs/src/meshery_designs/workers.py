@@ -18,11 +18,12 @@ from meshery_common.background import pause
 from meshery_common.bus import Received
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
+from meshery_common.delegation import Delegation
 from meshery_contracts import deployments as contract
 from meshery_contracts.connections import ConnectionFact, ConnectionStatus
 from meshery_contracts.deployments import Action, Direction, ObjectState, RunStatus
 from meshery_contracts.errors import Conflict, Problem, ProblemError
-from meshery_designs.clients import ClusterClient, IdentityClient
+from meshery_designs.clients import ClusterClient
 from meshery_designs.domain import steps as transitions
 from meshery_designs.domain.steps import PASSING, Step
 from meshery_designs.service.endings import close_run
@@ -38,7 +39,7 @@ class DeploymentRuns:
         self,
         db: Database,
         clusters: ClusterClient,
-        identity: IdentityClient,
+        rights: Delegation,
         *,
         health_timeout_seconds: float,
         health_poll_seconds: float,
@@ -48,7 +49,7 @@ class DeploymentRuns:
         self._store = RunStore()
         self._deployed = DeployedStore()
         self._clusters = clusters
-        self._identity = identity
+        self._rights = rights
         self._health_timeout_seconds = health_timeout_seconds
         self._health_poll_seconds = health_poll_seconds
         self._clock = clock
@@ -95,7 +96,7 @@ class DeploymentRuns:
     async def _advance(self, run: operations.Run, steps: Sequence[Step], *, late: bool) -> list[Step]:
         """Take these steps as far as they go now, all clusters side by side. Raises Forbidden, NotFound."""
         try:
-            assertion = await self._identity.assertion_for(run.organization_id, run.user_id)
+            assertion = await self._rights.assertion_for(run.organization_id, run.user_id)
         except ProblemError as error:
             if late or error.word not in PASSING:
                 raise

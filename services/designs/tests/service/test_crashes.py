@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -13,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from meshery_common import operations
-from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_common.database import Database
 from meshery_contracts import deployments, designs
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.deployments import Action, DeployDesign, Direction, ObjectState, Run, RunId, RunStatus
@@ -24,6 +22,7 @@ from meshery_designs.settings import DesignsSettings
 from meshery_designs.store.runs import RUN_KIND, RunOrder, RunStore
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
+from meshery_testkit.crashing import lose_leases, own_process
 from meshery_testkit.facts import Facts, following
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
@@ -39,44 +38,6 @@ async def facts(nats: NATSForTests) -> AsyncIterator[Facts]:
     """What the service announces."""
     async with following(nats, "designs") as found:
         yield found
-
-
-@asynccontextmanager
-async def process(settings: DesignsSettings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The service as a process of its own, ready for requests; killed at the end of the block at the latest."""
-    seed, app_url = settings.bus.nkey_seed, settings.database.app_url
-    environment = {
-        "DESIGNS_BUS__URL": settings.bus.url,
-        "DESIGNS_BUS__NKEY_SEED": seed.get_secret_value() if seed else "",
-        "DESIGNS_DATABASE__APP_URL": app_url.get_secret_value(),
-        "DESIGNS_HEALTH_POLL_SECONDS": "0.02",
-        "DESIGNS_TELEMETRY__LOG_FORMAT": "json",
-    }
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshery_designs"),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert child.stdout is not None
-    async with asyncio.timeout(30):
-        while b'"ready"' not in (line := await child.stdout.readline()):
-            assert line, "the service ended before it was ready"
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
-
-
-async def lose_leases(database: Database) -> None:
-    """Make what a killed process holds free at once, as it would be after a while."""
-    await database.execute(EVERY_ORGANIZATION, "update leases set expires_at = now()")
-    await database.execute(
-        EVERY_ORGANIZATION,
-        "update operations set available_at = now() where finished_at is null and available_at is not null",
-    )
 
 
 async def started(client: Client, *components: dict[str, Any], **fields: Any) -> tuple[Design, Run]:
@@ -106,7 +67,7 @@ async def test_a_run_whose_service_was_killed_is_finished_once(
     client: Client, cluster: StubCluster, settings: DesignsSettings, facts: Facts, database: Database
 ) -> None:
     cluster.answering.clear()
-    async with process(settings) as child:
+    async with own_process(settings) as child:
         components = [a_component(name="first"), a_component("Deployment", "web")]
         design, run = await started(client, *components)
         await written(cluster, "ConfigMap/first")
@@ -132,7 +93,7 @@ async def test_what_a_killed_service_was_about_to_apply_can_still_be_removed(
     client: Client, cluster: StubCluster, settings: DesignsSettings, facts: Facts, database: Database
 ) -> None:
     cluster.answering.clear()
-    async with process(settings) as child:
+    async with own_process(settings) as child:
         design, run = await started(client, a_component(name="first"))
         await written(cluster, "ConfigMap/first")
         await client.ask(deployments.CANCEL_RUN, RunId(run_id=run.id))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from importlib.resources import files
 from uuid import UUID, uuid4
-
-import pytest
 
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts.caller import Caller
@@ -14,18 +10,8 @@ from meshery_contracts.designs import DesignType, Visibility
 from meshery_designs.domain.design_files import checked
 from meshery_designs.store import DesignStore
 from meshery_testkit.nats import People
-from meshery_testkit.postgres import DatabaseFactory
 
-MIGRATIONS = files("meshery_designs") / "migrations"
 STORE = DesignStore()
-
-
-@pytest.fixture
-async def db(database_for: DatabaseFactory) -> AsyncIterator[Database]:
-    """The service's database as its app role sees it."""
-    settings = await database_for("designs", MIGRATIONS)
-    async with Database.open(settings, schema="designs", migrations=MIGRATIONS) as opened:
-        yield opened
 
 
 async def inserted(db: Database, caller: Caller) -> UUID:

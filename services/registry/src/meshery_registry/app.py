@@ -9,6 +9,7 @@ from importlib.resources import as_file, files
 from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
+from meshery_common.delegation import Delegation
 from meshery_common.health import Health
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
@@ -19,7 +20,6 @@ from meshery_registry.clients import (
     ArtifactHubClient,
     GitClient,
     HelmRepositoryClient,
-    IdentityClient,
     OciClient,
     WebClient,
 )
@@ -95,7 +95,7 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
             db,
             sources,
             registrar,
-            IdentityClient(bus),
+            Delegation(bus),
             reading,
             renderer_here(rendering),
             limits=Limits(packed_bytes=settings.fetch.max_bytes),

@@ -19,6 +19,7 @@ from meshery_common import inbox, operations, outbox
 from meshery_common.bus import Received
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Transaction
+from meshery_common.delegation import Delegation
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import imports as contract
 from meshery_contracts.caller import Caller, CallerKind
@@ -26,7 +27,6 @@ from meshery_contracts.connections import ConnectionFact, ConnectionStatus
 from meshery_contracts.errors import ProblemError, TooLarge
 from meshery_contracts.imports import ImportDefinitions, ImportEntry, ImportStage, Outcome, SourceKind
 from meshery_contracts.keys import Key
-from meshery_registry.clients import IdentityClient
 from meshery_registry.clients.helm import ChartRenderer
 from meshery_registry.domain.entities import Refusal
 from meshery_registry.domain.materials import Form, Material
@@ -62,7 +62,7 @@ class ImportRuns:
         db: Database,
         sources: Sources,
         registrar: Registrar,
-        identity: IdentityClient,
+        rights: Delegation,
         reading: WorkerProcess,
         renderer: ChartRenderer | None,
         *,
@@ -74,7 +74,7 @@ class ImportRuns:
         self._store = ImportStore()
         self._sources = sources
         self._registrar = registrar
-        self._identity = identity
+        self._rights = rights
         self._reading = reading
         self._renderer = renderer
         self._limits = limits
@@ -107,7 +107,7 @@ class ImportRuns:
 
     async def _caller(self, run: operations.Run) -> Caller:
         """The person with the rights of now. Raises Forbidden, NotFound."""
-        caller = await self._identity.caller_for(run.organization_id, run.user_id)
+        caller = await self._rights.caller_for(run.organization_id, run.user_id)
         caller.require(Key.IMPORT_MODELS)
         return caller
 

@@ -7,11 +7,9 @@ import base64
 import gzip
 import io
 import json
-import sys
 import tarfile
 import zipfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -39,6 +37,7 @@ from meshery_contracts.paging import PageRequest
 from meshery_registry.app import running
 from meshery_registry.settings import FetchSettings, RegistrySettings
 from meshery_testkit.asking import Client
+from meshery_testkit.crashing import lose_leases, own_process
 from meshery_testkit.facts import Facts, following
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests, People
@@ -83,47 +82,6 @@ async def database(settings: RegistrySettings) -> AsyncIterator[Database]:
     """The service's own database, to look at what it stored."""
     async with Database.open(settings.database, schema="registry", migrations=MIGRATIONS) as db:
         yield db
-
-
-@asynccontextmanager
-async def process(settings: RegistrySettings) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The service as a process of its own, ready for requests; killed at the end of the block at the latest."""
-    seed, app_url = settings.bus.nkey_seed, settings.database.app_url
-    environment = {
-        "REGISTRY_BUS__URL": settings.bus.url,
-        "REGISTRY_BUS__NKEY_SEED": seed.get_secret_value() if seed else "",
-        "REGISTRY_DATABASE__APP_URL": app_url.get_secret_value(),
-        "REGISTRY_STORE_CONTENTS": "false",
-        "REGISTRY_FETCH__ALLOW_HTTP": "true",
-        "REGISTRY_FETCH__ALLOW_LOOPBACK_ADDRESSES": "true",
-        "REGISTRY_FETCH__PORTS": "",
-        "REGISTRY_TELEMETRY__LOG_FORMAT": "json",
-    }
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshery_registry"),
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert child.stdout is not None
-    async with asyncio.timeout(30):
-        while b'"ready"' not in (line := await child.stdout.readline()):
-            assert line, "the service ended before it was ready"
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
-
-
-async def lose_leases(database: Database) -> None:
-    """Make what a killed process holds free at once, as it would be after a while."""
-    await database.execute(EVERY_ORGANIZATION, "update leases set expires_at = now()")
-    await database.execute(
-        EVERY_ORGANIZATION,
-        "update operations set available_at = now() where finished_at is null and available_at is not null",
-    )
 
 
 def a_crd(kind: str, group: str) -> dict[str, Any]:
@@ -193,7 +151,7 @@ async def nothing_is_kept(database: Database) -> bool:
 async def test_an_import_whose_service_was_killed_is_finished_once(
     asking: Client, settings: RegistrySettings, facts: Facts, database: Database
 ) -> None:
-    async with process(settings) as child:
+    async with own_process(settings) as child:
         started = await asking.ask(imports.IMPORT_DEFINITIONS, upload("crds.yaml", models(150)))
         await until(asking, started, lambda one: 10 < one.models_done < 140)
         child.kill()
@@ -224,7 +182,7 @@ async def test_an_import_that_was_killed_while_it_fetched_fetches_again(
         return web.Response(body=models(1))
 
     server.files["/crds.yaml"] = hanging
-    async with process(settings) as child:
+    async with own_process(settings) as child:
         started = await asking.ask(
             imports.IMPORT_DEFINITIONS, ImportDefinitions(url=f"{server.url}/crds.yaml")
         )
@@ -242,7 +200,7 @@ async def test_what_was_fetched_is_not_fetched_again(
     asking: Client, settings: RegistrySettings, facts: Facts, database: Database, server: SourceServer
 ) -> None:
     server.files["/crds.yaml"] = models(150)
-    async with process(settings) as child:
+    async with own_process(settings) as child:
         started = await asking.ask(
             imports.IMPORT_DEFINITIONS, ImportDefinitions(url=f"{server.url}/crds.yaml")
         )

@@ -1,7 +1,6 @@
 """What the connections service asks of clusters and of other services, one class per peer."""
 
-from meshery_connections.clients.identity import IdentityClient
 from meshery_connections.clients.kubernetes import ClusterClients, identify
 from meshery_connections.clients.registry import RegistryClient
 
-__all__ = ["ClusterClients", "IdentityClient", "RegistryClient", "identify"]
+__all__ = ["ClusterClients", "RegistryClient", "identify"]

@@ -11,7 +11,8 @@ import structlog
 
 from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database
-from meshery_connections.clients import IdentityClient, RegistryClient
+from meshery_common.delegation import Delegation
+from meshery_connections.clients import RegistryClient
 from meshery_connections.clients.problems import problem_of
 from meshery_connections.domain import documents
 from meshery_connections.domain.connections import StoredConnection
@@ -49,13 +50,11 @@ class _Progress:
 class ComponentsService:
     """Registers what a cluster serves, and again what changes."""
 
-    def __init__(
-        self, db: Database, doors: Doors, registry: RegistryClient, identity: IdentityClient
-    ) -> None:
+    def __init__(self, db: Database, doors: Doors, registry: RegistryClient, rights: Delegation) -> None:
         self._db = db
         self._doors = doors
         self._registry = registry
-        self._identity = identity
+        self._rights = rights
         self._store = ObservationStore()
 
     async def follow(self, stored: StoredConnection) -> None:
@@ -140,7 +139,7 @@ class ComponentsService:
             async with turn:
                 document = await client.openapi.document(entry)
                 fields = await asyncio.to_thread(documents.fields_of, document)
-                assertion = await self._identity.assertion_for(
+                assertion = await self._rights.assertion_for(
                     stored.organization_id, stored.connection.user_id
                 )
                 request = RegisterOpenAPI(
