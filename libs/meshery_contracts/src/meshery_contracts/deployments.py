@@ -227,6 +227,7 @@ PLAN = Endpoint(
     key=Key.DEPLOY_DESIGN,
     errors=frozenset({Word.NOT_FOUND}),
     timeout_seconds=30.0,
+    large_requests=True,
     summary="What a deployment would do, object by object, from a server-side dry run.",
 )
 DEPLOY = Endpoint(
@@ -237,6 +238,7 @@ DEPLOY = Endpoint(
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     timeout_seconds=30.0,
+    large_requests=True,
     summary="Start a run that deploys a design, unless a policy refuses it.",
 )
 UNDEPLOY = Endpoint(
@@ -247,6 +249,7 @@ UNDEPLOY = Endpoint(
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     timeout_seconds=30.0,
+    large_requests=True,
     summary="Start a run that deletes what a design deployed, in reverse order.",
 )
 FIND_DEPLOYED = Endpoint(
@@ -254,6 +257,7 @@ FIND_DEPLOYED = Endpoint(
     FindDeployed,
     DeployedDesigns,
     key=Key.UNDEPLOY_DESIGN,
+    large_requests=True,
     summary="The designs whose deployed objects a file names: what a client means that undeploys a file.",
 )
 GET_RUN = Endpoint(

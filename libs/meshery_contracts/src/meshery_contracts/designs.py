@@ -17,7 +17,9 @@ from meshery_contracts.paging import PageReply, PageRequest
 from meshery_contracts.policies import Finding
 
 #: The longest design text that is accepted, in characters.
-MAX_FILE_CHARACTERS = 3 * 1024 * 1024
+MAX_FILE_CHARACTERS = 8 * 1024 * 1024
+#: The same in base64.
+MAX_ENCODED_CHARACTERS = -(-MAX_FILE_CHARACTERS // 3) * 4
 
 # --- designs ------------------------------------------------------------------------------------------------
 
@@ -162,7 +164,7 @@ class ImportDesign(Message):
 
     name: Annotated[str, Field(max_length=255)] = ""
     file_name: Annotated[str, Field(max_length=255)] = ""
-    file: str = Field(max_length=MAX_FILE_CHARACTERS, description="The document, base64.")
+    file: str = Field(max_length=MAX_ENCODED_CHARACTERS, description="The document, base64.")
     save: bool = Field(default=True, description="Whether the design is kept, or only shown.")
 
 
@@ -266,6 +268,8 @@ CREATE = Endpoint(
     Design,
     key=Key.CREATE_NEW_DESIGN,
     command=True,
+    timeout_seconds=30.0,
+    large_requests=True,
     summary="Save a new design.",
 )
 UPDATE = Endpoint(
@@ -274,6 +278,8 @@ UPDATE = Endpoint(
     Design,
     key=Key.EDIT_DESIGN,
     command=True,
+    timeout_seconds=30.0,
+    large_requests=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     summary="Save a new version of a design.",
 )
@@ -310,6 +316,7 @@ IMPORT = Endpoint(
     key=Key.IMPORT_DESIGN,
     command=True,
     timeout_seconds=30.0,
+    large_requests=True,
     summary="Turn a Kubernetes manifest or a design file into a saved design.",
 )
 TYPES = Endpoint(
@@ -325,7 +332,8 @@ VALIDATE = Endpoint(
     ValidationReport,
     key=Key.VALIDATE_DESIGN,
     errors=frozenset({Word.NOT_FOUND}),
-    timeout_seconds=15.0,
+    timeout_seconds=30.0,
+    large_requests=True,
     summary="Check a design against the schemas of its components.",
 )
 SAVED = Topic("meshery.evt.designs.v1.{organization_id}.design_saved.{id}", DesignSaved)

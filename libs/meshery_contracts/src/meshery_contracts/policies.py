@@ -21,8 +21,8 @@ from meshery_contracts.paging import PageReply, PageRequest
 
 #: The longest policy text that is accepted, in characters.
 MAX_POLICY_CHARACTERS = 256 * 1024
-#: The longest design text that is judged, in characters; as long as one that designs accepts.
-MAX_DESIGN_CHARACTERS = 3 * 1024 * 1024
+#: The longest design text that is judged, in characters; as long as the longest that is stored.
+MAX_DESIGN_CHARACTERS = 12 * 1024 * 1024
 
 
 class PolicyLanguage(StrEnum):
@@ -299,6 +299,7 @@ TEST_POLICY = Endpoint(
     key=Key.MANAGE_POLICIES,
     errors=frozenset({Word.NOT_FOUND}),
     timeout_seconds=30.0,
+    large_requests=True,
     summary="Run a policy's tests, and judge a design with it; nothing is saved.",
 )
 CHECK_DESIGN = Endpoint(
@@ -307,6 +308,7 @@ CHECK_DESIGN = Endpoint(
     PolicyReport,
     key=Key.VIEW_REGISTRY,
     timeout_seconds=30.0,
+    large_requests=True,
     summary="What the enabled policies say of a design.",
 )
 POLICY_SAVED = Topic(

@@ -63,7 +63,9 @@ async def updated(db: Database, design: Design, base_version: int, file: StoredF
 
 
 async def page(db: Database, caller: Caller = OWNER, **request: Any) -> DesignPage:
-    return await STORE.page(db.within(caller.organization_id), ListDesigns(**request), caller)
+    return await STORE.page(
+        db.within(caller.organization_id), ListDesigns(**request), caller, most_bytes=10_000_000
+    )
 
 
 async def listed(db: Database, caller: Caller = OWNER, **request: Any) -> list[str]:

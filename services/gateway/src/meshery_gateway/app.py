@@ -10,6 +10,8 @@ from typing import Any
 from meshery_common import health
 from meshery_common.bus import Bus
 from meshery_common.health import Health
+from meshery_common.processes import WorkerProcess
+from meshery_common.room import Room
 from meshery_common.runtime import supervise
 from meshery_gateway.graphql import transport as graphql
 from meshery_gateway.http import (
@@ -30,7 +32,7 @@ from meshery_gateway.http import (
     registry,
     system,
 )
-from meshery_gateway.http.calls import Limits
+from meshery_gateway.http.calls import Limits, Means
 from meshery_gateway.http.guards import Guard
 from meshery_gateway.http.live import Live
 from meshery_gateway.http.routes import Route
@@ -97,6 +99,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
     needs = Health()
     async with (
         health.served(settings.health, needs),
+        WorkerProcess.open() as worker,
         Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
         supervise(SERVICE),
     ):
@@ -108,7 +111,8 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             design_bytes=settings.max_design_bytes,
             operation_wait_seconds=settings.operation_wait_seconds,
         )
-        server = Server(bus, sessions, guard, limits)
+        means = Means(bus, sessions, limits, Room(settings.large_bodies_bytes), worker)
+        server = Server(means, guard)
         async with Live.open(bus, sessions) as live:
             app = server.application(all_routes(settings, live, sessions, needs))
             async with listening(app, settings.host, settings.port) as port:

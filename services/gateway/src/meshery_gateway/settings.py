@@ -32,7 +32,13 @@ class GatewaySettings(ProcessSettings):
         description="Largest request body, in bytes, where nothing else is said.",
     )
     max_design_bytes: int = Field(
-        default=17 * 1024 * 1024, ge=1024, description="Largest request body of the design routes, in bytes."
+        default=24 * 1024 * 1024, ge=1024, description="Largest request body of the design routes, in bytes."
+    )
+    large_bodies_bytes: int = Field(
+        default=256 * 1024 * 1024,
+        ge=1024,
+        description="Bytes of large requests and answers that are in memory at once; more are refused as unavailable. "
+        "While a file is imported it takes some four times its size.",
     )
     operation_wait_seconds: float = Field(
         default=60.0,

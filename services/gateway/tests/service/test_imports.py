@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import os
 from datetime import UTC, datetime
 from io import BytesIO
@@ -18,6 +17,7 @@ from meshery_contracts import imports as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.errors import Problem, Word
 from meshery_contracts.imports import (
+    MAX_FILE_BYTES,
     ExportedModel,
     Import,
     ImportDefinitions,
@@ -99,7 +99,7 @@ async def imported(
 
 
 async def send(http: ClientSession, body: Any, *, status: int = 200, path: str = "register") -> Any:
-    async with http.post(f"/api/meshmodels/{path}", data=BytesIO(orjson.dumps(body))) as reply:
+    async with http.post(f"/api/registry/{path}", data=BytesIO(orjson.dumps(body))) as reply:
         assert reply.status == status, await reply.text()
         return await reply.json()
 
@@ -213,17 +213,19 @@ async def test_addresses_and_sheets(http: ClientSession, stubs: Stubs) -> None:
     )  # fmt: skip
 
 
-async def test_a_large_file_is_packed_and_a_too_large_one_is_refused(
+async def test_a_large_file_arrives_whole_and_a_too_large_one_is_refused(
     http: ClientSession, stubs: Stubs
 ) -> None:
     asked = await imported(stubs, an_import())
-    content = b"components" * 400_000
-    body = {"fileName": "big.json", "modelFile": base64.b64encode(content).decode()}
-    await send(http, {"uploadType": "file", "importBody": body})
-    assert asked[0].file is not None
-    assert gzip.decompress(base64.b64decode(asked[0].file.content_gzip)) == content
-    body["modelFile"] = base64.b64encode(os.urandom(4_000_000)).decode()
-    answer = await send(http, {"uploadType": "file", "importBody": body}, status=413)
+    content = base64.b64encode(os.urandom(MAX_FILE_BYTES)).decode()
+    body = {"uploadType": "file", "importBody": {"fileName": "big.tar", "modelFile": content}}
+    await send(http, body)
+    await send(http, {"file": {"fileName": "big.tar", "content": content}}, status=201, path="imports")
+    for one in asked:
+        assert one.file is not None
+        assert one.file.content == content
+    body["importBody"] = {"modelFile": base64.b64encode(bytes(MAX_FILE_BYTES + 1)).decode()}
+    answer = await send(http, body, status=413)
     assert answer["code"] == "import_too_large"
     assert "urlImport" in answer["suggestedRemediation"][0]
 
@@ -309,6 +311,17 @@ async def test_a_model_is_downloaded(http: ClientSession, stubs: Stubs) -> None:
     ):
         async with http.get(f"/api/registry/export?{query}") as reply:
             assert (reply.status, (await reply.json())["error"]) == (400, said)
+
+
+async def test_a_large_model_is_downloaded(http: ClientSession, stubs: Stubs) -> None:
+    content = os.urandom(40_000_000)
+    package = ExportedModel(
+        file_name="large.tar", media_type="application/x-tar", content=base64.b64encode(content).decode()
+    )
+    await stubs.answer(contract.EXPORT_MODEL, package)
+    async with http.get("/api/registry/export?name=large") as reply:
+        assert await reply.read() == content
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_operations_of_our_own(http: ClientSession, stubs: Stubs) -> None:

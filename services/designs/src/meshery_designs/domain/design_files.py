@@ -22,8 +22,8 @@ UNTITLED = "Untitled Design"
 CLONE_SUFFIX = " (Copy)"
 MAX_COMPONENTS = 5000
 MAX_NAME_CHARACTERS = 255
-#: The largest design, in bytes of its text inside a reply: that holds it twice, and must fit into one message.
-MAX_REPLY_BYTES = 1_900_000
+#: The largest design, in bytes of its text inside a reply, which holds it twice.
+MAX_REPLY_BYTES = 12_000_000
 
 #: What a stored component leaves to the registry, which adds it again when somebody asks for it.
 _REGISTRY_FIELDS = ("capabilities",)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
-from pathlib import PurePath
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID, uuid4
 
 import orjson
@@ -14,14 +13,14 @@ import orjson
 from meshery_common import outbox
 from meshery_common.access import forget_object
 from meshery_common.clock import Clock, utc_now
+from meshery_common.context import answer_bytes
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
-from meshery_common.documents import check_values, read_documents
+from meshery_common.documents import check_values
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import designs as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import (
     CloneDesign,
-    ComponentChanges,
     CreateDesign,
     Design,
     DesignId,
@@ -31,7 +30,6 @@ from meshery_contracts.designs import (
     GetDesign,
     ImportDesign,
     ImportedDesign,
-    ImportNote,
     ListDesigns,
     ListVersions,
     NullString,
@@ -46,10 +44,13 @@ from meshery_contracts.errors import Conflict, Invalid
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
 from meshery_designs.clients import RegistryClient
-from meshery_designs.domain import design_files, manifests, validation
+from meshery_designs.domain import design_files, manifests, saving, validation
 from meshery_designs.domain.design_files import StoredFile
 from meshery_designs.service import facts
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: Texts longer than this are read in the worker process, so that no request waits for them.
 _HEAVY_CHARACTERS = 64 * 1024
@@ -85,14 +86,16 @@ class DesignsService:
 
     async def page(self, request: ListDesigns, caller: Caller) -> DesignPage:
         """A page of the designs that the caller may read."""
-        return await self._store.page(self._db.within(caller.organization_id), request, caller)
+        # A file stands in the answer twice, as JSON in JSON.
+        most = answer_bytes() // 3
+        queries = self._db.within(caller.organization_id)
+        return await self._store.page(queries, request, caller, most_bytes=most)
 
     async def create(self, request: CreateDesign, caller: Caller) -> Design:
         """Save a new design from a design file, or an empty one."""
         _require_publishing(Visibility.PRIVATE, request.visibility, caller)
         design_id = uuid4()
-        document = await self._document(request.file) if request.file else {}
-        file = design_files.checked(document, design_id=design_id, name=request.name, version=1, new_id=uuid4)
+        file = await self._saved(request.file, design_id, request.name, 1)
         async with self._db.command(caller.organization_id) as tx:
             design = await self._store.insert(
                 tx,
@@ -108,9 +111,14 @@ class DesignsService:
 
     async def update(self, request: UpdateDesign, caller: Caller) -> Design:
         """Save the next version: from a whole file, from changed components, or only under another name."""
-        document = await self._document(request.file) if request.file is not None else None
         if request.changes is not None:
             check_values(request.changes.changed, "The change")
+        await self._db.recall(caller.organization_id)
+        queries = self._db.within(caller.organization_id)
+        began = await self._store.get(queries, request.design_id, caller)
+        await self._store.require_edit(queries, began.id, caller)
+        # Before the transaction, which should not wait for it.
+        file = await self._edited(began, request)
         async with self._db.command(caller.organization_id) as tx:
             if request.base_version is None:
                 # Who does not say what he began with means whatever is there.
@@ -118,14 +126,9 @@ class DesignsService:
             current = await self._store.get(tx, request.design_id, caller)
             await self._store.require_edit(tx, current.id, caller)
             _require_publishing(current.visibility, request.visibility, caller)
+            if request.base_version is None and current.version != began.version:
+                file = await self._edited(current, request)
             base_version = request.base_version or current.version
-            file = design_files.checked(
-                _edited(current, document, request.changes),
-                design_id=current.id,
-                name=request.name or "",
-                version=base_version + 1,
-                new_id=uuid4,
-            )
             design = await self._store.update(
                 tx, current.id, base_version, file, caller, visibility=request.visibility
             )
@@ -139,8 +142,7 @@ class DesignsService:
         original = await self._store.get(queries, request.design_id, caller, with_source=True)
         design_id = uuid4()
         name = request.name.strip() or design_files.name_of_clone(original.name)
-        document = orjson.loads(original.pattern_file)
-        file = design_files.checked(document, design_id=design_id, name=name, version=1, new_id=uuid4)
+        file = await self._saved(original.pattern_file, design_id, name, 1)
         source = original.source_content
         # What another organisation has published lies beyond the caller's rows, and counts its clones all the same.
         at_home = original.organization_id == caller.organization_id
@@ -199,12 +201,14 @@ class DesignsService:
         """Find out what a document is, turn it into a design and save that."""
         await self._db.recall(caller.organization_id)
         content = _decoded(request.file)
-        documents = await self._documents(content)
-        kind, document, notes = await self._design_in(documents)
+        kinds = await self._done(len(content), saving.kinds_in, content)
+        known = {} if kinds is None else await self._registry.resolve(kinds)
         design_id = uuid4()
-        own_name = document.get("name") if kind is DesignType.DESIGN else None
-        name = request.name or ("" if own_name else PurePath(request.file_name).stem)
-        file = design_files.checked(document, design_id=design_id, name=name, version=1, new_id=uuid4)
+        kind, file, notes = await self._done(
+            len(content),
+            saving.imported,
+            *(content, known, design_id, request.name, request.file_name, uuid4),
+        )
         async with self._db.command(caller.organization_id) as tx:
             if not request.save:
                 shown = self._unsaved(design_id, file, kind, caller)
@@ -220,17 +224,6 @@ class DesignsService:
             )
             await self._announce_saved(tx, design, caller, "import")
             return await tx.answer(ImportedDesign(design=design, notes=notes))
-
-    async def _design_in(
-        self, documents: Sequence[Any]
-    ) -> tuple[DesignType, dict[str, Any], list[ImportNote]]:
-        """The design that documents are or stand for, and what a person should know about them."""
-        if len(documents) == 1 and design_files.is_design_file(documents[0]):
-            return DesignType.DESIGN, documents[0], []
-        found = manifests.manifests_of(documents)
-        known = await self._registry.resolve(one.kind for one in found)
-        components, notes = manifests.components_of(found, known, uuid4)
-        return DesignType.KUBERNETES_MANIFEST, {"components": components}, notes
 
     def _unsaved(self, design_id: UUID, file: StoredFile, kind: DesignType, caller: Caller) -> Design:
         """A design that is shown and not kept."""
@@ -275,26 +268,26 @@ class DesignsService:
             raise Invalid(
                 "The request names no design.", code="design_missing", remedy="Send `designId` or `file`."
             )
-        document = await self._document(file)
-        checked = design_files.checked(
-            document, design_id=design_id or uuid4(), name="", version=0, new_id=uuid4
-        )
+        checked = await self._saved(file, design_id or uuid4(), "", 0)
         return orjson.loads(checked.text), 0
 
-    async def _documents(self, text: str) -> list[Any]:
-        if len(text) > _HEAVY_CHARACTERS:
-            return await self._worker.run(read_documents, text)
-        return read_documents(text)
+    async def _saved(self, text: str, design_id: UUID, name: str, version: int) -> StoredFile:
+        return await self._done(len(text), saving.saved, text, design_id, name, version, uuid4)
 
-    async def _document(self, text: str) -> Any:
-        documents = await self._documents(text)
-        if len(documents) != 1:
-            raise Invalid(
-                f"A design file is one document; this has {len(documents)}.",
-                code="design_documents",
-                remedy="Import the file instead if it holds Kubernetes manifests.",
-            )
-        return documents[0]
+    async def _edited(self, current: Design, request: UpdateDesign) -> StoredFile:
+        """The version after `current`, or after the one that the request began with."""
+        return await self._done(
+            len(current.pattern_file) + len(request.file or ""),
+            saving.edited,
+            *(current.pattern_file, current.name, request.file, request.changes),
+            *(current.id, request.name or "", (request.base_version or current.version) + 1, uuid4),
+        )
+
+    async def _done(self, characters: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What is to be done with a text of so many characters: beside when it is long."""
+        if characters > _HEAVY_CHARACTERS:
+            return await self._worker.run(work, *args, **kwargs)
+        return work(*args, **kwargs)
 
     async def _announce_saved(self, tx: Transaction, design: Design, caller: Caller, action: str) -> None:
         fact = facts.design_saved(design, caller, action, self._clock())
@@ -309,16 +302,6 @@ def _require_publishing(before: Visibility, after: Visibility | None, caller: Ca
         caller.require(Key.PUBLISH_DESIGN)
     elif before is Visibility.PUBLISHED:
         caller.require(Key.UNPUBLISH_DESIGN)
-
-
-def _edited(current: Design, document: Any, changes: ComponentChanges | None) -> Any:
-    """What is to be saved: another document, the current one with changes, or the current one as it is."""
-    if isinstance(document, dict):
-        return {**document, "name": document.get("name") or current.name}
-    if document is not None:
-        return document
-    file = orjson.loads(current.pattern_file)
-    return file if changes is None else design_files.changed(file, changes.changed, changes.removed)
 
 
 def _decoded(file: str) -> str:

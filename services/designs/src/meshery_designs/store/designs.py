@@ -12,7 +12,7 @@ from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import Design, DesignPage, DesignVersion, ListDesigns, NullString, Visibility
-from meshery_contracts.errors import Conflict, Forbidden, NotFound
+from meshery_contracts.errors import Conflict, Forbidden, NotFound, TooLarge
 from meshery_designs.domain.design_files import StoredFile, assemble
 
 _COLUMNS: LiteralString = """
@@ -26,6 +26,10 @@ _NO_FILE: LiteralString = "'' as file, null::bytea as source_content"
 _GET: LiteralString = f"select {_COLUMNS}, {_FILE} from designs d where d.id = $1 and d.deleted_at is null"  # noqa: S608 -- texts of our own
 _GET_WITH_SOURCE: LiteralString = (
     f"select {_COLUMNS}, {_FILE_AND_SOURCE} from designs d where d.id = $1 and d.deleted_at is null"  # noqa: S608 -- texts of our own
+)
+_GET_MANY: LiteralString = (
+    f"select {_COLUMNS}, {_FILE} from designs d join unnest($1::uuid[]) with ordinality w(id, position) "  # noqa: S608 -- texts of our own
+    "on w.id = d.id order by w.position"
 )
 #: How access rules find a design's row.
 DESIGNS = ObjectTable(
@@ -120,9 +124,11 @@ class DesignStore:
         }
         return design.model_copy(update=saved)
 
-    async def page(self, queries: Queries, request: ListDesigns, caller: Caller) -> DesignPage:
-        """A page of the designs that the caller may read."""
-        columns: LiteralString = f"{_COLUMNS}, {_FILE if request.with_files else _NO_FILE}"
+    async def page(
+        self, queries: Queries, request: ListDesigns, caller: Caller, *, most_bytes: int
+    ) -> DesignPage:
+        """A page of the designs that the caller may read. Raises TooLarge when their files have more bytes."""
+        columns: LiteralString = f"{_COLUMNS}, {_NO_FILE}, octet_length(d.file) as file_bytes"
         select = SelectBuilder("designs", columns, "designs d").where("d.deleted_at is null")
         # Names the organisation so that an index serves; what is published elsewhere is in the catalog.
         select.where("d.organization_id = {}", caller.organization_id).where(visible_to(caller, DESIGNS))
@@ -133,7 +139,19 @@ class DesignStore:
         if request.updated_after is not None:
             select.where("d.updated_at > {}", request.updated_after)
         page = await select.page(queries, _ORDER, request)
-        return DesignPage(**page.envelope, patterns=[_design(row) for row in page.rows])
+        rows = await self._with_files(queries, page.rows, most_bytes) if request.with_files else page.rows
+        return DesignPage(**page.envelope, patterns=[_design(row) for row in rows])
+
+    async def _with_files(self, queries: Queries, rows: Sequence[Row], most_bytes: int) -> Sequence[Row]:
+        """The same designs with their files, which are looked at only when they are not more than can be given."""
+        size = sum(row["file_bytes"] for row in rows)
+        if size > most_bytes:
+            raise TooLarge(
+                f"The files of these {len(rows):,} designs have {size:,} bytes, too much for one answer.",
+                code="answer_too_large",
+                remedy="Ask for a smaller page, or for designs without their files.",
+            )
+        return await queries.fetch(_GET_MANY, [row["id"] for row in rows])
 
     async def insert(
         self,

@@ -29,7 +29,6 @@ PATH = "/api/system/graphql/query"
 _TAG = "GraphQL"
 _FIELDS = public("Every field asks an endpoint, whose key its service checks.")
 _PAGES = public("Files of ours: a page that talks as whoever opens it, and the schema.")
-_MAX_BODY_BYTES = 8 * 1024 * 1024
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -61,7 +60,7 @@ class Transport:
 
     async def post(self, call: Call) -> web.StreamResponse:
         """A query or a mutation in the body."""
-        content = await call.body_bytes(_MAX_BODY_BYTES)
+        content = await call.body_bytes(call.limits.design_bytes)
         try:
             value = orjson.loads(content)
         except orjson.JSONDecodeError:

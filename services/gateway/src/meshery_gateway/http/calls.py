@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 import zlib
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -19,8 +21,10 @@ from pydantic.alias_generators import to_snake
 from meshery_common.background import pause
 from meshery_common.bus import Bus
 from meshery_common.encoding import encode_request
+from meshery_common.processes import WorkerProcess
+from meshery_common.room import Room
 from meshery_contracts.endpoints import Endpoint
-from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
+from meshery_contracts.errors import DeadlineExceeded, FieldProblem, Invalid, TooLarge
 from meshery_contracts.messages import Message
 from meshery_contracts.paging import MAX_PAGE_SIZE
 from meshery_gateway.http.reading import id_of, json_object, number_from
@@ -33,6 +37,10 @@ ValueT = TypeVar("ValueT")
 #: Answers shorter than this are not worth compressing, and longer than the next are compressed beside the event loop.
 _COMPRESS_FROM_BYTES = 2048
 _COMPRESS_HERE_BYTES = 256 * 1024
+#: What is longer than this is read, or made an ETag of, where no other request has to wait for it.
+_HEAVY_BYTES = 512 * 1024
+#: How long a large body may take to come in, in seconds.
+_LARGE_BODY_SECONDS = 300.0
 #: Half the time of the usual level, for a fifth more bytes.
 _COMPRESS_LEVEL = 2
 
@@ -49,14 +57,28 @@ class Limits:
     operation_wait_seconds: float
 
 
-class Call:
-    """What a route's handler works with."""
+@dataclass(frozen=True)
+class Means:
+    """What all calls share."""
 
-    def __init__(self, request: web.Request, bus: Bus, sessions: Sessions, limits: Limits) -> None:
+    bus: Bus
+    sessions: Sessions
+    limits: Limits
+    #: Memory for large bodies.
+    room: Room
+    #: Reads them.
+    worker: WorkerProcess
+
+
+class Call:
+    """What a route's handler works with. What is put on `taken` ends with the request."""
+
+    def __init__(self, request: web.Request, means: Means, taken: ExitStack) -> None:
         self.request = request
-        self.bus = bus
-        self.limits = limits
-        self._sessions = sessions
+        self.bus = means.bus
+        self.limits = means.limits
+        self._means = means
+        self._taken = taken
         self._session: Session | None = None
 
     # --- who ----------------------------------------------------------------------------------------------
@@ -64,7 +86,7 @@ class Call:
     async def session(self) -> Session:
         """Who is asking. Raises Unauthenticated."""
         if self._session is None:
-            self._session = await self._sessions.of(self.request)
+            self._session = await self._means.sessions.of(self.request)
         return self._session
 
     # --- asking services ----------------------------------------------------------------------------------
@@ -87,7 +109,9 @@ class Call:
         self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT | bytes, *, status: int = 200
     ) -> web.Response:
         """Ask a service and hand its reply on, unread, with an ETag; so is a request that is JSON already."""
-        return self.answer_bytes(await self.ask_bytes(endpoint, request), status=status)
+        body = await self.ask_bytes(endpoint, request)
+        etag = await asyncio.to_thread(_etag, body) if len(body) > _HEAVY_BYTES else ""
+        return self.answer_bytes(body, status=status, etag=etag)
 
     async def ask_bytes(self, endpoint: Endpoint[RequestT, ReplyT], request: RequestT | bytes) -> bytes:
         """Ask a service; its reply as it came."""
@@ -97,6 +121,12 @@ class Call:
             assertion=(await self.session()).assertion,
             idempotency_key=self.idempotency_key,
         )
+
+    async def beside(self, read: Callable[[bytes], ValueT], content: bytes) -> ValueT:
+        """Read bytes, large ones in a process beside, which imports the module of `read`."""
+        if len(content) > _HEAVY_BYTES:
+            return await self._means.worker.run(read, content)
+        return read(content)
 
     async def finished(
         self, value: ValueT, *, when: Callable[[ValueT], bool], again: Callable[[], Awaitable[ValueT]]
@@ -131,11 +161,11 @@ class Call:
         """An answer that sends the client to another path of ours."""
         return web.Response(status=302, headers={"Location": location})
 
-    def answer_bytes(self, body: bytes, *, status: int = 200) -> web.Response:
+    def answer_bytes(self, body: bytes, *, status: int = 200, etag: str = "") -> web.Response:
         """An answer that is JSON already. A client that has this very answer is told so."""
         headers = {"Content-Type": "application/json"}
         if self.request.method in ("GET", "HEAD"):
-            etag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+            etag = etag or _etag(body)
             headers["ETag"] = etag
             headers["Cache-Control"] = "private, no-cache"
             if self.request.headers.get("If-None-Match") == etag:
@@ -219,24 +249,54 @@ class Call:
     # --- body ---------------------------------------------------------------------------------------------
 
     async def body_bytes(self, most: int | None = None) -> bytes:
-        """The body, however it is typed. Raises TooLarge."""
+        """The body, however it is typed. A large one takes room until the request is over.
+
+        Raises TooLarge, Unavailable when there is no room, DeadlineExceeded when a large one takes minutes.
+        """
         limit = most or self.limits.body_bytes
+        request = self.request
+        told = request.content_length if "Content-Encoding" not in request.headers else None
+        if told is not None and told > limit:
+            raise _too_large(limit)
+        # Who does not say how much comes may send as much as is allowed.
+        expected = limit if told is None else told
+        if expected <= self.limits.body_bytes:
+            return await self._received(limit)
+        self._taken.enter_context(self._means.room.take(expected))
+        try:
+            async with asyncio.timeout(_LARGE_BODY_SECONDS):
+                return await self._received(limit)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"The request body did not come in within {_LARGE_BODY_SECONDS:.0f} seconds.",
+                code="body_too_slow",
+            ) from None
+
+    async def _received(self, limit: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
         async for chunk in self.request.content.iter_any():
             size += len(chunk)
             if size > limit:
-                raise TooLarge(
-                    f"The request body is larger than {limit:,} bytes.",
-                    code="body_too_large",
-                    remedy="Send less at once.",
-                )
+                raise _too_large(limit)
             chunks.append(chunk)
         return b"".join(chunks)
 
     async def body(self, most: int | None = None) -> dict[str, Any]:
         """The body as a JSON object; an empty body is an empty object. Raises Invalid."""
         return json_object(await self.body_bytes(most))
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(
+        f"The request body is larger than {limit:,} bytes.",
+        code="body_too_large",
+        remedy="Send less at once.",
+    )
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
 
 
 def _gzipped(body: bytes) -> bytes:

@@ -249,7 +249,8 @@ def _no_url() -> Invalid:
     )
 
 
-BIG_BODY_BYTES = 17 * 1024 * 1024
+#: The longest design as JSON in JSON, or in base64.
+BIG_BODY_BYTES = 24 * 1024 * 1024
 ROUTES = (
     # First, because paths with a variable part are tried one after the other, and this one is asked for most.
     Route("GET", "/api/pattern/{id}", get_design, contract.GET, "A design", _TAG, ("version",)),

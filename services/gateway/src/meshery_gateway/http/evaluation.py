@@ -9,8 +9,8 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.routes import Route, both_prefixes
 
 _TAG = "Registry"
-#: As much as one message carries; the body is handed on unread.
-_MAX_BODY_BYTES = 4 * 1024 * 1024
+#: 5,000 components and 20,000 relationships; the body is handed on unread.
+_MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 async def evaluate(call: Call) -> web.StreamResponse:

@@ -6,16 +6,12 @@ is not finished, with the id under which our own routes tell the rest.
 
 from __future__ import annotations
 
-import asyncio
-import base64
-import binascii
-import gzip
 from typing import Any
 
 from aiohttp import web
 
 from meshery_contracts import imports as contract
-from meshery_contracts.errors import Invalid, TooLarge, error_from
+from meshery_contracts.errors import Invalid, error_from
 from meshery_contracts.imports import (
     MAX_CONTENT_CHARACTERS,
     ExportModel,
@@ -31,14 +27,15 @@ from meshery_contracts.imports import (
     PackageFormat,
 )
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.import_requests import exported_file, import_request
 from meshery_gateway.http.import_summaries import generated, summary
 from meshery_gateway.http.reading import both_read, id_of, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 
 _TAG = "Registry"
 _FINISHED = (ImportStatus.SUCCEEDED, ImportStatus.FAILED, ImportStatus.CANCELLED)
-#: A file of four million bytes, written as an array of numbers.
-MAX_BODY_BYTES = 17 * 1024 * 1024
+#: The largest file in base64, or one of 17 MB as an array of numbers.
+MAX_BODY_BYTES = MAX_CONTENT_CHARACTERS + 64 * 1024
 #: Packages that one request may have generated; each is fetched from elsewhere.
 _MAX_PACKAGES = 10
 _ENTRIES = 1000
@@ -49,100 +46,13 @@ _ENTRIES = 1000
 
 async def register(call: Call) -> web.StreamResponse:
     """Import models from a file, an address or sheets, and wait for it."""
-    body = both_read(await call.body(MAX_BODY_BYTES))
-    values = await _source_of(body.get("upload_type"), both_read(body.get("import_body") or {}, "importBody"))
-    values["dry_run"] = body.get("register") is False
-    request = message_from(ImportDefinitions, values)
-    imported = await _settled(call, await call.ask(contract.IMPORT_DEFINITIONS, request))
+    body = await call.body_bytes(MAX_BODY_BYTES)
+    request = await call.beside(import_request, body)
+    started = Import.model_validate_json(await call.ask_bytes(contract.IMPORT_DEFINITIONS, request))
+    imported = await _settled(call, started)
     if imported.status is ImportStatus.FAILED and imported.problem is not None:
         raise error_from(imported.problem)
     return call.answer(summary(imported, await _entries(call, imported)))
-
-
-async def _source_of(upload_type: Any, body: dict[str, Any]) -> dict[str, Any]:
-    """Where the definitions come from, in the words of the contract. Raises Invalid."""
-    match upload_type:
-        case "file":
-            return {"file": await _file_of(body)}
-        case "url" | "urlImport":
-            return {"url": body.get("url") or "", "model": _naming_of(body.get("model") or {})}
-        case "csv":
-            sheets = (
-                ("models", "model_csv"),
-                ("components", "component_csv"),
-                ("relationships", "relationship_csv"),
-            )
-            return {"sheets": {name: _csv_of(key, body.get(key)) for name, key in sheets}}
-    raise Invalid(
-        "`uploadType` must be one of file, urlImport, url and csv.",
-        code="upload_type_unknown",
-        remedy='Send {"uploadType": "file", "importBody": {"fileName": …, "modelFile": <base64>}}.',
-    )
-
-
-def _naming_of(model: Any) -> dict[str, Any]:
-    """What a client says of the model; columns of Meshery's spreadsheet are read, too."""
-    values = both_read(model, "model")
-    columns = {"name": values.get("model"), "display_name": values.get("model_display_name")}
-    return {name: value for name, value in columns.items() if value} | values
-
-
-async def _file_of(body: dict[str, Any]) -> dict[str, str]:
-    content = _bytes_of(body.get("model_file"))
-    name = body.get("file_name") or "upload"
-    encoded = base64.b64encode(content).decode()
-    if len(encoded) < MAX_CONTENT_CHARACTERS // 2:
-        return {"file_name": name, "content": encoded}
-    packed = base64.b64encode(await asyncio.to_thread(gzip.compress, content, 6)).decode()
-    if min(len(packed), len(encoded)) >= MAX_CONTENT_CHARACTERS:
-        raise TooLarge(
-            f"The file is {len(content):,} bytes, and packed still larger than one message.",
-            code="import_too_large",
-            remedy="Put it where the server can fetch it and import its address with `uploadType: urlImport`.",
-        )
-    if len(packed) < len(encoded):
-        return {"file_name": name, "content_gzip": packed}
-    return {"file_name": name, "content": encoded}
-
-
-def _bytes_of(value: Any) -> bytes:
-    """A file as Go's clients (base64) or browsers (an array of bytes) write it. Raises Invalid."""
-    if value in ("", []):
-        raise Invalid(
-            "The file is empty.", code="model_file_empty", remedy="Send a file that has something in it."
-        )
-    try:
-        if isinstance(value, str) and value:
-            return base64.b64decode(_plain(value), validate=True)
-        if isinstance(value, list) and value:
-            return bytes(value)
-    except (binascii.Error, ValueError, TypeError):
-        pass
-    raise Invalid(
-        "`importBody.modelFile` is neither base64 nor an array of bytes.",
-        code="model_file_unreadable",
-        remedy="Send the file's content, encoded as base64.",
-    )
-
-
-def _csv_of(name: str, value: Any) -> str:
-    """A sheet as text, in base64 (which has no comma) or as a data URL. Raises Invalid."""
-    if not value:
-        return ""
-    if isinstance(value, str):
-        plain = _plain(value)
-        if "," in plain:
-            return plain
-        try:
-            return base64.b64decode(plain, validate=True).decode()
-        except ValueError:
-            pass
-    raise Invalid(f"`importBody.{name}` is no CSV text.", code="sheet_unreadable")
-
-
-def _plain(text: str) -> str:
-    """The content of a data URL."""
-    return text.partition(",")[2] if text.startswith("data:") else text.strip()
 
 
 async def generate(call: Call) -> web.StreamResponse:
@@ -190,7 +100,7 @@ async def _entries(call: Call, imported: Import) -> list[ImportEntry]:
 
 async def start_import(call: Call) -> web.StreamResponse:
     """Start an import and do not wait for it."""
-    request = message_from(ImportDefinitions, await call.body(MAX_BODY_BYTES))
+    request = await call.body_bytes(MAX_BODY_BYTES) or b"{}"
     return await call.pass_on(contract.IMPORT_DEFINITIONS, request, status=201)
 
 
@@ -246,10 +156,11 @@ async def export_model(call: Call) -> web.StreamResponse:
             if text not in list(known):
                 raise Invalid(f"`{parameter}` is one of {', '.join(known)}.", code="parameter_invalid")
             values[name] = text
-    exported = await call.ask(contract.EXPORT_MODEL, message_from(ExportModel, values))
+    reply = await call.ask_bytes(contract.EXPORT_MODEL, message_from(ExportModel, values))
+    exported, content = await call.beside(exported_file, reply)
     name = "".join(one if one.isalnum() or one in "-_." else "_" for one in exported.file_name)
     return web.Response(
-        body=base64.b64decode(exported.content),
+        body=content,
         headers={
             "Content-Type": exported.media_type,
             "Content-Disposition": f'attachment; filename="{name}"',

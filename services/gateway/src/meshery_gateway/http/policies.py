@@ -19,12 +19,11 @@ from meshery_contracts.policies import (
     TestPolicy,
 )
 from meshery_gateway.http.calls import Call
-from meshery_gateway.http.designs import text_of
+from meshery_gateway.http.designs import BIG_BODY_BYTES, text_of
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 
 _TAG = "Policies"
-_MAX_BODY_BYTES = 4 * 1024 * 1024
 
 
 async def create_policy(call: Call) -> web.StreamResponse:
@@ -64,7 +63,7 @@ async def set_state(call: Call) -> web.StreamResponse:
 
 async def test_policy(call: Call) -> web.StreamResponse:
     """Run a policy's tests, and judge a design with it; saves nothing."""
-    values = both_read(await call.body(_MAX_BODY_BYTES))
+    values = both_read(await call.body(BIG_BODY_BYTES))
     if values.get("design"):
         values["design"] = text_of(values["design"])
     return await call.pass_on(contract.TEST_POLICY, message_from(TestPolicy, values))
@@ -72,7 +71,7 @@ async def test_policy(call: Call) -> web.StreamResponse:
 
 async def check_design(call: Call) -> web.StreamResponse:
     """What the enabled policies say of a design: a saved one (`designId`) or a file (`design`)."""
-    request = CheckDesign(file=await _file_of(call, both_read(await call.body(_MAX_BODY_BYTES))))
+    request = CheckDesign(file=await _file_of(call, both_read(await call.body(BIG_BODY_BYTES))))
     return await call.pass_on(contract.CHECK_DESIGN, request)
 
 
@@ -100,7 +99,7 @@ ROUTES = (
         "Test a policy",
         _TAG,
         (),
-        _MAX_BODY_BYTES,
+        BIG_BODY_BYTES,
     ),
     Route(
         "POST",
@@ -109,7 +108,7 @@ ROUTES = (
         contract.CHECK_DESIGN,
         "What policies say of a design",
         _TAG,
-        max_body_bytes=_MAX_BODY_BYTES,
+        max_body_bytes=BIG_BODY_BYTES,
     ),
     Route("GET", f"{_POLICIES}/{{id}}", get_policy, contract.GET_POLICY, "A policy", _TAG, ("version",)),
     Route("PUT", f"{_POLICIES}/{{id}}", update_policy, contract.SAVE_POLICY, "Its next version", _TAG),

@@ -6,9 +6,10 @@ with that id alone.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import lru_cache
 
 import structlog
@@ -16,16 +17,16 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from prometheus_client import Counter, Histogram
 
-from meshery_common.bus import Bus, new_request_id
+from meshery_common.bus import new_request_id
 from meshery_common.callers import NOBODY
-from meshery_common.context import RequestContext, serving
+from meshery_common.context import MESSAGE_BYTES, RequestContext, serving
 from meshery_common.telemetry import SpanKind, carried, mark_failed, span, trace_id, tracing, working_for
 from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge, Word
-from meshery_gateway.http.calls import Call, Limits
+from meshery_gateway.http.calls import Call, Means
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
 from meshery_gateway.http.problems import problem_response
 from meshery_gateway.http.routes import Route
-from meshery_gateway.http.sessions import Sessions, forget_cookies
+from meshery_gateway.http.sessions import forget_cookies
 
 log = structlog.get_logger()
 
@@ -43,23 +44,24 @@ SECONDS = Histogram(
 )
 
 
+#: How long a client may take to read a large answer, in seconds.
+_LARGE_ANSWER_SECONDS = 300.0
+
 #: Looking a child up costs more than counting with it.
 _seconds = lru_cache(maxsize=None)(SECONDS.labels)
 _requests = lru_cache(maxsize=None)(REQUESTS.labels)
 
 
 class Server:
-    """Builds the application around the bus."""
+    """Builds the application around what its calls share."""
 
-    def __init__(self, bus: Bus, sessions: Sessions, guard: Guard, limits: Limits) -> None:
-        self._bus = bus
-        self._sessions = sessions
+    def __init__(self, means: Means, guard: Guard) -> None:
+        self._means = means
         self._guard = guard
-        self._limits = limits
 
     def application(self, routes: Iterable[Route]) -> web.Application:
         """The application with all routes. More exact paths come first, as the order of the table says."""
-        app = web.Application(middlewares=[self._around], client_max_size=self._limits.design_bytes)
+        app = web.Application(middlewares=[self._around], client_max_size=self._means.limits.design_bytes)
         for route in routes:
             serve = self._served(route)
             app.router.add_route(route.method, route.path, serve, expect_handler=_expected)
@@ -71,10 +73,11 @@ class Server:
         keys = route.keys
 
         async def serve(request: web.Request) -> web.StreamResponse:
-            call = Call(request, self._bus, self._sessions, self._limits)
-            if keys:
-                (await call.session()).require_any(keys)
-            return await route.handler(call)
+            with ExitStack() as taken:
+                call = Call(request, self._means, taken)
+                if keys:
+                    (await call.session()).require_any(keys)
+                return await route.handler(call)
 
         return serve
 
@@ -127,11 +130,36 @@ class Server:
             ).problem
             response = problem_response(problem)
         if not response.prepared:
-            response.headers.update(SECURITY_HEADERS)
-            response.headers["X-Request-Id"] = request_id
+            response = await self._sent_if_large(request, _dressed(response, request_id), request_id)
             _seconds(route).observe(time.perf_counter() - started)
         _requests(request.method, route, response.status).inc()
         return response
+
+    async def _sent_if_large(
+        self, request: web.Request, response: web.StreamResponse, request_id: str
+    ) -> web.StreamResponse:
+        """A large answer takes room until the client has read it, for which it has its time."""
+        body = response.body if isinstance(response, web.Response) else None
+        if not isinstance(body, bytes) or len(body) <= MESSAGE_BYTES:
+            return response
+        try:
+            with self._means.room.take(len(body)):
+                async with asyncio.timeout(_LARGE_ANSWER_SECONDS):
+                    await response.prepare(request)
+                    await response.write_eof()
+        except ProblemError as error:
+            return _dressed(problem_response(error.problem), request_id)
+        except TimeoutError:
+            log.info("a large answer was not read in time", path=request.path, bytes=len(body))
+            if request.transport is not None:
+                request.transport.abort()
+        return response
+
+
+def _dressed(response: web.StreamResponse, request_id: str) -> web.StreamResponse:
+    response.headers.update(SECURITY_HEADERS)
+    response.headers["X-Request-Id"] = request_id
+    return response
 
 
 async def _expected(request: web.Request) -> web.StreamResponse | None:
