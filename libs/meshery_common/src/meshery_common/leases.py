@@ -1,7 +1,8 @@
 """Who alone may do something now: named leases in the database, by the database's clock.
 
 Every new holder gets a larger fence. What he writes elsewhere carries the fence or is done after `guard`, so that
-a holder who slept through his lease cannot write after his successor. One holder is one `held` block.
+a holder who slept through his lease cannot write after his successor. One holder is one `held` block. The lease of a
+process that is seen to be dead is free at once: a service that was killed and started again need not wait for itself.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import structlog
 
 from meshery_common.background import alongside, pause, raise_if_cancelled
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
+from meshery_common.incarnations import incarnation, is_dead
 from meshery_contracts.errors import ProblemError
 
 _log = structlog.get_logger(__name__)
@@ -46,32 +48,43 @@ async def acquire(db: Database, name: str, *, holder: UUID, ttl_seconds: float =
     """Take the lease if nobody has it; None when somebody has. Raises Unavailable."""
     asked = time.monotonic()
     ttl = timedelta(seconds=ttl_seconds)
+    held_by = await db.fetchrow(
+        EVERY_ORGANIZATION,
+        "select fence, incarnation from leases where name = $1 and expires_at > clock_timestamp()",
+        name,
+    )
+    if held_by is not None and not is_dead(held_by["incarnation"]):
+        return None
     # The lock of `for update` is one that `guard` holds off: no successor while a guarded transaction runs.
     fence = await db.fetchval(
         EVERY_ORGANIZATION,
         """
         update leases set
-            holder = $2, fence = fence + 1,
+            holder = $2, incarnation = $4, fence = fence + 1,
             expires_at = clock_timestamp() + $3::interval, acquired_at = clock_timestamp()
         where name = (
-            select name from leases where name = $1 and expires_at <= clock_timestamp() for update skip locked
+            select name from leases
+            where name = $1 and (expires_at <= clock_timestamp() or fence = $5) for update skip locked
         )
         returning fence
         """,
         name,
         holder,
         ttl,
+        incarnation(),
+        None if held_by is None else held_by["fence"],
     )
     if fence is None:
         fence = await db.fetchval(
             EVERY_ORGANIZATION,
             """
-            insert into leases (name, holder, fence, expires_at)
-            values ($1, $2, 1, clock_timestamp() + $3::interval) on conflict (name) do nothing returning fence
+            insert into leases (name, holder, fence, expires_at, incarnation)
+            values ($1, $2, 1, clock_timestamp() + $3::interval, $4) on conflict (name) do nothing returning fence
             """,
             name,
             holder,
             ttl,
+            incarnation(),
         )
     if fence is None:
         return None

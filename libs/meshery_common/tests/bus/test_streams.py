@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import nats as nats_client
 import pytest
 from nats.aio.msg import Msg
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from meshery_common.bus import Bus, Received
+from meshery_common.bus import consuming as consuming_module
 from meshery_common.bus.headers import Header
 from meshery_contracts.errors import Unavailable
 from meshery_contracts.wiring import BROKER
@@ -113,11 +116,60 @@ async def test_what_a_stopped_consumer_had_not_done_comes_to_the_next_at_once(
         task.cancel()
     taken = Taken()
     # Half of the time after which the server would offer them again by itself.
-    async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(consuming_module.ACK_WAIT_SECONDS / 2), asyncio.TaskGroup() as group:
         task = group.create_task(consuming(events, taken))
         await taken.until(300)
         task.cancel()
     assert sorted(taken.names, key=int) == names
+
+
+async def test_what_a_dead_consumer_had_taken_comes_to_the_next_within_seconds(
+    designs: Bus, events: Bus, nats: NATSForTests
+) -> None:
+    names = [str(one) for one in range(50)]
+    await publish(designs, *names)
+    # A consumer of the release before, which waited longer; it takes messages, and is gone without a word.
+    dead = await nats_client.connect(
+        nats.server.url, nkeys_seed_str=nats.seeds["events"], inbox_prefix=b"_INBOX_events"
+    )
+    config = ConsumerConfig(
+        durable_name="events", ack_policy=AckPolicy.EXPLICIT, ack_wait=30.0, deliver_policy=DeliverPolicy.ALL
+    )
+    await dead.jetstream().add_consumer("EVT_DESIGNS", config)
+    inbox = dead.new_inbox()
+    taken_by_dead = await dead.subscribe(inbox)
+    await dead.publish("$JS.API.CONSUMER.MSG.NEXT.EVT_DESIGNS.events", b'{"batch": 30}', reply=inbox)
+    for _ in range(30):
+        await taken_by_dead.next_msg(5)
+    await dead.close()
+    taken = Taken()
+    async with asyncio.timeout(15), asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken))
+        await taken.until(50)
+        task.cancel()
+    assert sorted(taken.names, key=int) == names
+
+
+async def test_who_takes_his_time_keeps_what_he_has_taken(
+    designs: Bus, events: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consuming_module, "ACK_WAIT_SECONDS", 0.9)
+
+    class Slow(Taken):
+        async def __call__(self, batch: list[Received]) -> None:
+            assert [one.deliveries for one in batch] == [1] * len(batch)
+            await asyncio.sleep(2.0)
+            await super().__call__(batch)
+
+    await publish(designs, "a", "b", "c", "d")
+    taken = Slow()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(consuming(events, taken, batch_size=2))
+        await taken.until(4)
+        await publish(designs, "e")
+        await taken.until(5)
+        task.cancel()
+    assert taken.names == ["a", "b", "c", "d", "e"]
 
 
 async def test_one_bad_message_does_not_hold_up_the_others(designs: Bus, events: Bus) -> None:

@@ -1,6 +1,8 @@
 """One holder at a time, and fences that only grow."""
 
 import asyncio
+import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,6 +11,7 @@ import pytest
 from meshery_common import leases
 from meshery_common.database import EVERY_ORGANIZATION, Database, DatabaseSettings
 
+Beside = Callable[[str], Awaitable[asyncio.subprocess.Process]]
 EXPIRE = "update leases set expires_at = now() - interval '1 second'"
 
 
@@ -50,6 +53,26 @@ async def test_nobody_takes_over_while_a_guarded_transaction_runs(db: Database) 
         await db.execute(EVERY_ORGANIZATION, EXPIRE)
         assert await leases.acquire(db, "x", holder=uuid4()) is None
     assert await leases.acquire(db, "x", holder=uuid4()) is not None
+
+
+async def test_the_lease_of_a_killed_process_is_free_at_once(db: Database, beside: Beside) -> None:
+    other = await beside(
+        """
+        async with leases.held(db, "x", ttl_seconds=600):
+            print("ready", flush=True)
+            await asyncio.sleep(600)
+        """
+    )
+    assert await leases.acquire(db, "x", holder=uuid4()) is None
+    other.send_signal(signal.SIGSTOP)
+    assert await leases.acquire(db, "x", holder=uuid4()) is None, "it may go on at any moment"
+    former = await db.fetchval(EVERY_ORGANIZATION, "select fence from leases where name = 'x'")
+    other.kill()
+    await other.wait()
+    got = await asyncio.gather(*(leases.acquire(db, "x", holder=uuid4()) for _ in range(8)))
+    (successor,) = [lease for lease in got if lease is not None]
+    assert successor.fence > former
+    assert await leases.acquire(db, "x", holder=uuid4()) is None
 
 
 async def test_held_renews_and_releases(db: Database) -> None:

@@ -1,7 +1,8 @@
 """Operations end exactly once, whatever becomes of their workers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -168,6 +169,36 @@ async def test_after_a_crash_another_worker_goes_on_from_the_checkpoint(db: Data
         dead._grace_seconds = 0
         task.cancel()
     await db.execute(EVERY_ORGANIZATION, EXPIRE)
+    async with working(db, {"deploy": goes_on}):
+        operation = await ended(db, operation_id)
+    assert operation.status is OperationStatus.SUCCEEDED
+    assert seen == [(2, {"step": 3})]
+
+
+async def test_what_a_killed_process_was_at_goes_on_at_once(
+    db: Database, beside: Callable[[str], Awaitable[asyncio.subprocess.Process]]
+) -> None:
+    seen: list[tuple[int, Any]] = []
+
+    async def goes_on(run: Run) -> None:
+        seen.append((run.attempt, run.state))
+
+    operation_id = await begin(db)
+    other = await beside(
+        """
+        async def dies(run):
+            await run.checkpoint({"step": 3})
+            print("ready", flush=True)
+            await asyncio.sleep(600)
+        await operations.Worker(db, {"deploy": dies}, ttl_seconds=600).run()
+        """
+    )
+    other.send_signal(signal.SIGSTOP)
+    async with working(db, {"deploy": goes_on}):
+        await asyncio.sleep(0.3)
+    assert (await look(db, operation_id)).attempt == 1, "it may go on at any moment"
+    other.kill()
+    await other.wait()
     async with working(db, {"deploy": goes_on}):
         operation = await ended(db, operation_id)
     assert operation.status is OperationStatus.SUCCEEDED

@@ -2,7 +2,7 @@
 
 A batch is acknowledged after its handler returned. A batch that fails is tried message by message, so that one
 message that cannot be handled does not hold up the others: after `MAX_DELIVERIES` it is given up, logged and
-left in the stream.
+left in the stream. What a process that died had taken comes to the next one within seconds, for whoever lives says so.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 import structlog
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NATSError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
@@ -34,7 +35,8 @@ log = structlog.get_logger()
 
 #: How often one message is offered to a handler that fails on it.
 MAX_DELIVERIES = 5
-ACK_WAIT_SECONDS = 30.0
+#: Who has taken a message and says nothing for this long is dead: the message is offered to another.
+ACK_WAIT_SECONDS = 6.0
 #: A pull request is renewed after this long.
 PULL_SECONDS = 30.0
 #: How often a consumer without messages looks whether the connection is still the same.
@@ -156,45 +158,58 @@ class Consumer:
                 self._lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
 
     async def _pull(self) -> None:
-        """Keep one pull request outstanding; returns when the consumer or the connection is lost."""
-        size = self._batches.size
+        """Take messages over one inbox; returns when the consumer or the connection is lost."""
         client = self._connection.client
         inbox = f"{client.new_inbox()}.{secrets.token_hex(4)}"
         arrived: asyncio.Queue[Msg] = asyncio.Queue()
-        subscription = await client.subscribe(inbox, cb=arrived.put)
-        batch: list[Received] = []
-        wanted = 0
-        asked_at = 0.0
-        reconnects = client.stats["reconnects"]
+        #: By the subject that acknowledges them.
+        taken: dict[str, Msg] = {}
+
+        async def take(message: Msg) -> None:
+            if message.reply:
+                taken[message.reply] = message
+            arrived.put_nowait(message)
+
+        subscription = await client.subscribe(inbox, cb=take)
         try:
-            while self._connection.connected() and client is self._connection.client:
-                raise_if_cancelled()
-                if client.stats["reconnects"] != reconnects:
-                    return  # the server has forgotten the request, and perhaps the consumer
-                if wanted <= size // 2 or time.monotonic() - asked_at > PULL_SECONDS:
-                    request = {"batch": size, "expires": int(PULL_SECONDS * 1e9)}
-                    subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
-                    await client.publish(subject, orjson.dumps(request), reply=inbox)
-                    wanted += size
-                    asked_at = time.monotonic()
-                batch = []
-                ended = await _gather(arrived, batch, self._batches)
-                wanted -= len(batch)
-                if ended:
-                    wanted = 0
-                if batch:
-                    await self._take(batch)
-                elif ended == "409":
-                    return
+            async with alongside(_keep(taken)):
+                await self._serve(client, inbox, arrived, taken)
         finally:
             with contextlib.suppress(NATSError, TimeoutError):
                 # What was sent to us and not acknowledged would come again only after ACK_WAIT_SECONDS, to our
                 # successor too. So wait for what is on its way, and give all of it back.
                 async with asyncio.timeout(2):
                     await subscription.drain()  # type: ignore[no-untyped-call]  # it has no types
-                for message in (*(one._message for one in batch), *_left(arrived)):
-                    if message.reply and not message.is_acked:
+                for message in taken.values():
+                    if not message.is_acked:
                         await message.nak()
+
+    async def _serve(
+        self, client: Client, inbox: str, arrived: asyncio.Queue[Msg], taken: dict[str, Msg]
+    ) -> None:
+        """Keep one pull request outstanding, and handle what it brings."""
+        size = self._batches.size
+        wanted = 0
+        asked_at = 0.0
+        reconnects = client.stats["reconnects"]
+        while self._connection.connected() and client is self._connection.client:
+            raise_if_cancelled()
+            if client.stats["reconnects"] != reconnects:
+                return  # the server has forgotten the request, and perhaps the consumer
+            if wanted <= size // 2 or time.monotonic() - asked_at > PULL_SECONDS:
+                request = {"batch": size, "expires": int(PULL_SECONDS * 1e9)}
+                subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._durable}"
+                await client.publish(subject, orjson.dumps(request), reply=inbox)
+                wanted += size
+                asked_at = time.monotonic()
+            batch, ended = await _gathered(arrived, self._batches)
+            wanted = 0 if ended else wanted - len(batch)
+            if batch:
+                await self._take(batch)
+                for one in batch:
+                    del taken[one._message.reply]
+            elif ended == "409":
+                return
 
     async def _take(self, batch: list[Received]) -> None:
         self._redeliveries.inc(sum(one.deliveries > 1 for one in batch))
@@ -257,11 +272,23 @@ class Consumer:
                 self._done.inc()
 
 
-async def _gather(arrived: asyncio.Queue[Msg], batch: list[Received], batches: Batches) -> str:
-    """Fill the next batch; the status that ended the pull request (empty while it stands).
+async def _keep(taken: dict[str, Msg]) -> None:
+    """Say again and again that we are still at what we have taken; runs beside the work."""
+    before: set[str] = set()
+    while True:
+        await pause(ACK_WAIT_SECONDS / 3)
+        for subject in before & taken.keys():
+            message = taken.get(subject)
+            if message is not None and not message.is_acked:
+                with contextlib.suppress(NATSError):
+                    await message.in_progress()
+        # What comes and goes between two looks needs no words.
+        before = set(taken)
 
-    The batch is the caller's own, so that he knows what is in it when this is cancelled.
-    """
+
+async def _gathered(arrived: asyncio.Queue[Msg], batches: Batches) -> tuple[list[Received], str]:
+    """The next batch, and the status that ended the pull request (empty while it stands)."""
+    batch: list[Received] = []
     give_up = _LOOK_SECONDS
     started = 0.0
     while len(batch) < batches.size:
@@ -272,22 +299,17 @@ async def _gather(arrived: asyncio.Queue[Msg], batch: list[Received], batches: B
                 async with asyncio.timeout(give_up):
                     message = await arrived.get()
             except TimeoutError:
-                return ""
+                return batch, ""
         status = (message.headers or {}).get("Status")
         if status is not None and not message.reply:
-            return status
+            return batch, status
         if not batch:
             started = time.monotonic()
         batch.append(_received(message))
         give_up = min(batches.idle_seconds, started + batches.gather_seconds - time.monotonic())
         if give_up <= 0:
             break
-    return ""
-
-
-def _left(arrived: asyncio.Queue[Msg]) -> list[Msg]:
-    """What is in a queue that nobody fills any more."""
-    return [arrived.get_nowait() for _ in range(arrived.qsize())]
+    return batch, ""
 
 
 def _received(message: Msg) -> Received:

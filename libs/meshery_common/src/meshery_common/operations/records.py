@@ -10,8 +10,9 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from meshery_common.database import Queries, Row, Transaction
+from meshery_common.database import EVERY_ORGANIZATION, Database, Queries, Row, Transaction
 from meshery_common.ids import uuid7
+from meshery_common.incarnations import is_dead
 from meshery_common.telemetry import carry
 from meshery_contracts.errors import NotFound, Problem
 
@@ -141,6 +142,22 @@ async def request_cancel(tx: Transaction, operation_id: UUID) -> Operation:
         return await get(tx, operation_id)
     tx.notify(CHANNEL)
     return operation_of(row)
+
+
+async def free_of_the_dead(db: Database) -> int:
+    """Let operations be claimed whose worker's process is seen to be dead; how many they are. Raises Unavailable."""
+    rows = await db.fetch(
+        EVERY_ORGANIZATION,
+        "select distinct incarnation from operations where status = 'running' and available_at > clock_timestamp()",
+    )
+    return await db.execute(
+        EVERY_ORGANIZATION,
+        """
+        update operations set available_at = clock_timestamp()
+        where incarnation = any($1::text[]) and status = 'running' and available_at > clock_timestamp()
+        """,
+        [row["incarnation"] for row in rows if is_dead(row["incarnation"])],
+    )
 
 
 def operation_of(row: Row) -> Operation:

@@ -16,7 +16,14 @@ from pydantic import BaseModel
 
 from meshery_common.background import pause, raise_if_cancelled
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
-from meshery_common.operations.records import CHANNEL, COLUMNS, Operation, operation_of
+from meshery_common.incarnations import incarnation
+from meshery_common.operations.records import (
+    CHANNEL,
+    COLUMNS,
+    Operation,
+    free_of_the_dead,
+    operation_of,
+)
 from meshery_common.operations.run import OperationCancelled, OperationLost, Run
 from meshery_common.telemetry import Readings, SpanKind, carried, link_to, span, tracing
 from meshery_contracts.errors import Internal, Problem, ProblemError, Word
@@ -62,8 +69,8 @@ class Worker:
     ) -> None:
         """`handlers` by kind. After `max_attempts` that ended in a crash or a passing problem it gives up.
 
-        An operation whose worker is silent for `ttl_seconds` is taken over. At a stop, handlers get
-        `grace_seconds` to end by themselves.
+        An operation whose worker is silent for `ttl_seconds` is taken over; one whose worker's process is seen to
+        be dead at once. At a stop, handlers get `grace_seconds` to end by themselves.
         """
         self._db = db
         self._handlers = dict(handlers)
@@ -91,6 +98,7 @@ class Worker:
             beating = group.create_task(self._beat())
             try:
                 async with self._db.listen(CHANNEL) as wakes:
+                    await self._take_back()
                     while True:
                         while await self._fill(group):
                             pass
@@ -99,6 +107,19 @@ class Worker:
                 await self._drain()
                 beating.cancel()
                 await self._hand_over()
+
+    async def _take_back(self) -> None:
+        """Perhaps we are the one that was started in the place of a process that was killed."""
+        while True:
+            try:
+                freed = await free_of_the_dead(self._db)
+            except ProblemError as error:
+                _log.debug("Operations cannot be taken back now", reason=error.problem.code)
+                await pause(_POLL_SECONDS)
+            else:
+                if freed:
+                    _log.info("Operations of dead processes go on", count=freed)
+                return
 
     async def _next(self, wakes: AsyncIterator[None]) -> None:
         self._room.clear()
@@ -120,7 +141,7 @@ class Worker:
                 EVERY_ORGANIZATION,
                 f"""
                 update operations set
-                    status = 'running', holder = $1, fence = fence + 1, attempt = attempt + 1,
+                    status = 'running', holder = $1, incarnation = $5, fence = fence + 1, attempt = attempt + 1,
                     available_at = clock_timestamp() + $2::interval,
                     started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
                 where operation_id in (
@@ -134,6 +155,7 @@ class Worker:
                 self._ttl,
                 list(self._handlers),
                 room,
+                incarnation(),
             )
         except ProblemError as error:
             _log.debug("Operations cannot be claimed now", reason=error.problem.code)
