@@ -47,6 +47,7 @@ class Connection(PublicMessage):
     credential_id: UUID | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     user_id: UUID
+    owner: UUID | None = Field(default=None, description="The same person, as newer clients call him.")
     organization_id: UUID
     created_at: datetime
     updated_at: datetime

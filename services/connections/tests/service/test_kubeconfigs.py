@@ -83,6 +83,7 @@ async def test_a_cluster_that_does_not_answer_is_kept_as_not_found(
     page = await ask(contract.LIST, contract.ListConnections(), caller)
     assert page.total_count == 1
     assert page.status_summary == {"not found": 1}
+    assert page.connections[0].owner == page.connections[0].user_id == caller.user_id
     assert page.connections[0].metadata["health"]["status"] == "unreachable"
     contexts = await ask(contract.LIST_CONTEXTS, PageRequest(), caller)
     assert contexts.contexts[0].connection_id == page.connections[0].id

@@ -40,6 +40,7 @@ def connection(row: Row) -> Connection:
         credential_id=row["credential_id"],
         metadata=_metadata(row),
         user_id=row["owner_id"],
+        owner=row["owner_id"],
         organization_id=row["organization_id"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],

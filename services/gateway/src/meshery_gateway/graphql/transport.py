@@ -24,6 +24,7 @@ from meshery_gateway.http.live import Live
 from meshery_gateway.http.live_sessions import Credential, LiveSession
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.http.shapes import ANY_OBJECT, TEXT, Content, fields, many
 
 PATH = "/api/system/graphql/query"
 _TAG = "GraphQL"
@@ -114,7 +115,16 @@ def routes(live: Live, sessions: Sessions, *, max_depth: int, max_cost: int) -> 
     transport = Transport(executor, Sockets(executor, live, sessions), live, sessions)
     return (
         Route("GET", PATH, transport.get, _FIELDS, "A query, or a WebSocket", _TAG, endless=True),
-        Route("POST", PATH, transport.post, _FIELDS, "A query or mutation", _TAG),
+        Route(
+            "POST",
+            PATH,
+            transport.post,
+            _FIELDS,
+            "A query or mutation",
+            _TAG,
+            body=Content(fields("query", query=TEXT, variables=ANY_OBJECT, operationName=TEXT)),
+            answer=Content(fields(data=ANY_OBJECT, errors=many(ANY_OBJECT))),
+        ),
         _page("/api/system/graphql/playground", "explorer.html", "The explorer"),
         _page("/api/system/graphql/explorer.js", "explorer.js", "The explorer's script"),
         _page("/api/system/graphql/explorer.css", "explorer.css", "The explorer's style"),

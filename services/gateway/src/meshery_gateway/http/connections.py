@@ -23,6 +23,7 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import FILE, TEXT, Content, by_name, fields, many
 
 _TAG = "Connections"
 _FILE_FIELD = "k8sfile"
@@ -190,17 +191,47 @@ def _json(text: str, kind: type[Any]) -> Any:
     return value
 
 
-_STATES = ", ".join(one.value for one in ConnectionStatus)
+_FORM = "multipart/form-data"
 _KUBERNETES = "/api/system/kubernetes"
 _CONNECTIONS = "/api/integrations/connections"
 
 ROUTES = (
     Route(
-        "POST", f"{_KUBERNETES}/contexts", read_contexts, contract.READ_CONTEXTS, "Contexts of a file", _TAG
+        "POST",
+        f"{_KUBERNETES}/contexts",
+        read_contexts,
+        contract.READ_CONTEXTS,
+        "Contexts of a file",
+        _TAG,
+        body=Content(fields(_FILE_FIELD, **{_FILE_FIELD: FILE}), _FORM),
+        answer=Content(many(contract.KubernetesContext)),
     ),
-    Route("POST", _KUBERNETES, register_kubeconfig, contract.REGISTER_KUBECONFIG, "Connect clusters", _TAG),
-    Route(
-        "POST", f"{_KUBERNETES}/register", register_kubeconfig, contract.REGISTER_KUBECONFIG, "The same", _TAG
+    *(
+        Route(
+            "POST",
+            path,
+            register_kubeconfig,
+            contract.REGISTER_KUBECONFIG,
+            summary,
+            _TAG,
+            body=Content(
+                fields(
+                    _FILE_FIELD,
+                    **{_FILE_FIELD: FILE},
+                    selectedContexts={
+                        "type": "string",
+                        "description": "A JSON array of names or ids; none means all.",
+                    },
+                    contexts={
+                        "type": "string",
+                        "description": "A JSON object of ids, each with its settings.",
+                    },
+                    meshsync_deployment_mode=TEXT,
+                ),
+                _FORM,
+            ),
+        )
+        for path, summary in ((_KUBERNETES, "Connect clusters"), (f"{_KUBERNETES}/register", "The same"))
     ),
     Route(
         "GET", f"{_KUBERNETES}/contexts", list_contexts, contract.LIST_CONTEXTS, "Clusters", _TAG, PAGE_QUERY
@@ -217,12 +248,37 @@ ROUTES = (
         _TAG,
         (*PAGE_QUERY, "kind", "status"),
     ),
-    Route("GET", f"{_CONNECTIONS}/status", status_counts, contract.LIST, "Counts by status", _TAG),
+    Route(
+        "GET",
+        f"{_CONNECTIONS}/status",
+        status_counts,
+        contract.LIST,
+        "Counts by status",
+        _TAG,
+        answer=Content(
+            fields(connectionsStatus=many(fields(status=ConnectionStatus, count={"type": "integer"})))
+        ),
+    ),
     Route("GET", f"{_CONNECTIONS}/{{id}}", get_connection, contract.GET, "A connection", _TAG),
     Route(
-        "PUT", f"{_CONNECTIONS}/{{kind}}/status", set_statuses, contract.SET_STATUS, f"One of {_STATES}", _TAG
+        "PUT",
+        f"{_CONNECTIONS}/{{kind}}/status",
+        set_statuses,
+        contract.SET_STATUS,
+        "Change the status of several",
+        _TAG,
+        body=Content(by_name(ConnectionStatus)),
+        answer=Content(fields(connections=many(contract.Connection)), status=202),
     ),
-    Route("PUT", f"{_CONNECTIONS}/{{id}}", update_connection, contract.SET_STATUS, "Change its status", _TAG),
+    Route(
+        "PUT",
+        f"{_CONNECTIONS}/{{id}}",
+        update_connection,
+        contract.SET_STATUS,
+        "Change its status",
+        _TAG,
+        body=Content(fields("status", status=ConnectionStatus)),
+    ),
     Route(
         "DELETE", f"{_CONNECTIONS}/{{id}}", delete_connection, contract.DELETE, "Delete a connection", _TAG
     ),

@@ -31,6 +31,7 @@ from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.problems import problem_body
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import ANY_OBJECT, FLAG, TEXT, UUID_TEXT, Content, fields, many
 
 _TAG = "Deployment"
 _FINISHED = (RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED)
@@ -242,6 +243,32 @@ def _contexts(call: Call) -> list[UUID]:
     return call.ids("contexts")
 
 
+_NAMED = Content(fields(patternId=UUID_TEXT, patternFile=TEXT))
+_SUMMARY = Content(
+    {
+        "type": "object",
+        "description": "By component what became of it in each cluster; beside them the run.",
+        "properties": {"operationId": UUID_TEXT, "status": RunStatus},
+        "additionalProperties": many(
+            fields(
+                SystemName=TEXT,
+                Location=TEXT,
+                Summary=many(
+                    fields(
+                        Kind=TEXT,
+                        Model=TEXT,
+                        CompName=TEXT,
+                        DesignName=TEXT,
+                        Success=FLAG,
+                        Message=TEXT,
+                        Metadata=ANY_OBJECT,
+                        Error={},
+                    )
+                ),
+            )
+        ),
+    }
+)
 _CONTEXTS = ("contexts", "dryRun", "verify", "skipCRD", "force", "planHash")
 
 ROUTES = (
@@ -254,6 +281,8 @@ ROUTES = (
         _TAG,
         _CONTEXTS,
         BIG_BODY_BYTES,
+        body=_NAMED,
+        answer=_SUMMARY,
     ),
     Route(
         "DELETE",
@@ -264,6 +293,8 @@ ROUTES = (
         _TAG,
         _CONTEXTS,
         BIG_BODY_BYTES,
+        body=_NAMED,
+        answer=_SUMMARY,
     ),
     Route("GET", "/api/pattern/runs", list_runs, contract.LIST_RUNS, "Deployment runs", _TAG, PAGE_QUERY),
     Route("GET", "/api/pattern/runs/{id}", get_run, contract.GET_RUN, "A deployment run", _TAG),

@@ -32,6 +32,7 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import FLAG, TEXT, TEXT_IN_BASE64, UUID_TEXT, Content, fields, many
 
 _TAG = "Designs"
 
@@ -251,6 +252,22 @@ def _no_url() -> Invalid:
 
 #: The longest design as JSON in JSON, or in base64.
 BIG_BODY_BYTES = 24 * 1024 * 1024
+_SAVE = Content(
+    fields(
+        name=TEXT,
+        save=FLAG,
+        patternData=fields(
+            id=UUID_TEXT,
+            name=TEXT,
+            patternFile=TEXT,
+            sourceContent=TEXT_IN_BASE64,
+            fileName=TEXT,
+            visibility=contract.Visibility,
+            baseVersion={"type": "integer"},
+        ),
+    )
+)
+_ONE_DESIGN = Content(many(Design))
 ROUTES = (
     # First, because paths with a variable part are tried one after the other, and this one is asked for most.
     Route("GET", "/api/pattern/{id}", get_design, contract.GET, "A design", _TAG, ("version",)),
@@ -272,8 +289,18 @@ ROUTES = (
         _TAG,
         max_body_bytes=BIG_BODY_BYTES,
         or_by=(contract.UPDATE, contract.IMPORT),
+        body=_SAVE,
+        answer=_ONE_DESIGN,
     ),
-    Route("GET", "/api/pattern/types", list_types, contract.TYPES, "What can be imported", _TAG),
+    Route(
+        "GET",
+        "/api/pattern/types",
+        list_types,
+        contract.TYPES,
+        "What can be imported",
+        _TAG,
+        answer=Content(many(contract.SupportedType)),
+    ),
     Route(
         "POST",
         "/api/pattern/import",
@@ -282,10 +309,38 @@ ROUTES = (
         "Import",
         _TAG,
         max_body_bytes=BIG_BODY_BYTES,
+        body=Content(fields("file", name=TEXT, fileName=TEXT, file=TEXT_IN_BASE64)),
+        answer=_ONE_DESIGN,
     ),
-    Route("POST", "/api/pattern/clone/{id}", clone_design, contract.CLONE, "Clone a design", _TAG),
-    Route("POST", "/api/patterns/delete", delete_designs, contract.DELETE, "Delete several", _TAG),
-    Route("GET", "/api/pattern/download/{id}", download_design, contract.GET, "The file as YAML", _TAG),
+    Route(
+        "POST",
+        "/api/pattern/clone/{id}",
+        clone_design,
+        contract.CLONE,
+        "Clone a design",
+        _TAG,
+        body=Content(fields(name=TEXT)),
+        answer=_ONE_DESIGN,
+    ),
+    Route(
+        "POST",
+        "/api/patterns/delete",
+        delete_designs,
+        contract.DELETE,
+        "Delete several",
+        _TAG,
+        body=Content(fields("patterns", patterns=many(fields("id", id=UUID_TEXT, name=TEXT)))),
+        answer=Content(fields(patterns=many(fields(id=UUID_TEXT, name=TEXT)))),
+    ),
+    Route(
+        "GET",
+        "/api/pattern/download/{id}",
+        download_design,
+        contract.GET,
+        "The file as YAML",
+        _TAG,
+        answer=Content(TEXT, "application/yaml"),
+    ),
     Route(
         "GET",
         "/api/pattern/{id}/versions",
@@ -307,6 +362,8 @@ ROUTES = (
             _TAG,
             max_body_bytes=BIG_BODY_BYTES,
             or_by=(contract.UPDATE,),
+            body=_SAVE,
+            answer=_ONE_DESIGN,
         )
         for method in ("POST", "PUT")
     ),

@@ -27,6 +27,7 @@ from meshery_gateway.http.live import Following, Live, concerns
 from meshery_gateway.http.live_sessions import Credential, LiveSession
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.sessions import Sessions
+from meshery_gateway.http.shapes import TEXT, Content
 
 log = structlog.get_logger()
 
@@ -172,6 +173,7 @@ def routes(live: Live, sessions: Sessions, keep_alive_seconds: float) -> tuple[R
             "Events as they happen",
             "Events",
             ("lastEventId",),
+            answer=Content(TEXT, "text/event-stream"),
             endless=True,
         ),
     )

@@ -5,12 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 
 from meshery_contracts import events as contract
-from meshery_contracts.events import EventIds, ListEvents, RecordEvent, SetEventStatus
+from meshery_contracts.events import Event, EventIds, EventStatus, ListEvents, RecordEvent, SetEventStatus
 from meshery_contracts.messages import Nothing
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import UUID_TEXT, Content, fields, many
 
 _TAG = "Events"
 _PATHS = ("/api/system/events", "/api/v2/events")
@@ -74,22 +75,60 @@ _QUERY = (*PAGE_QUERY, "status", "category", "action", "severity", "actedUpon")
 
 ROUTES = (
     *(Route("GET", path, list_events, contract.LIST, "Events", _TAG, _QUERY) for path in _PATHS),
-    *(Route("POST", path, record_event, contract.RECORD, "Report an event", _TAG) for path in _PATHS),
+    *(
+        Route(
+            "POST",
+            path,
+            record_event,
+            contract.RECORD,
+            "Report an event",
+            _TAG,
+            body=Content(RecordEvent),
+            answer=Content(Event, status=201),
+        )
+        for path in _PATHS
+    ),
     *(Route("GET", f"{path}/types", list_types, contract.TYPES, "Kinds", _TAG) for path in _SINGLE_PATHS),
     *(
-        Route("PUT", f"{path}/status/bulk", set_statuses, contract.SET_STATUS, "Mark", _TAG)
+        Route(
+            "PUT",
+            f"{path}/status/bulk",
+            set_statuses,
+            contract.SET_STATUS,
+            "Mark several",
+            _TAG,
+            body=Content(fields("ids", "status", ids=many(UUID_TEXT), status=EventStatus)),
+            answer=Content(many(Event)),
+        )
         for path in _SINGLE_PATHS
     ),
     *(
-        Route("PUT", f"{path}/status/{{id}}", set_status, contract.SET_STATUS, "Mark", _TAG)
+        Route(
+            "PUT",
+            f"{path}/status/{{id}}",
+            set_status,
+            contract.SET_STATUS,
+            "Mark one",
+            _TAG,
+            body=Content(fields("status", status=EventStatus)),
+            answer=Content(Event),
+        )
         for path in _SINGLE_PATHS
     ),
     *(
-        Route("DELETE", f"{path}/bulk", delete_events, contract.DELETE, "Delete", _TAG)
+        Route(
+            "DELETE",
+            f"{path}/bulk",
+            delete_events,
+            contract.DELETE,
+            "Delete several",
+            _TAG,
+            body=Content(fields("ids", ids=many(UUID_TEXT))),
+        )
         for path in _SINGLE_PATHS
     ),
     *(
-        Route("DELETE", f"{path}/{{id}}", delete_event, contract.DELETE, "Delete", _TAG)
+        Route("DELETE", f"{path}/{{id}}", delete_event, contract.DELETE, "Delete one", _TAG)
         for path in _SINGLE_PATHS
     ),
 )

@@ -16,6 +16,7 @@ from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
 from meshery_gateway.http.sessions import PROVIDER_COOKIE, TOKEN_COOKIE, printable, provider_of
+from meshery_gateway.http.shapes import TEXT, Content, by_name, fields
 
 _TAG = "Identity"
 _CHOOSER = public("A client chooses a provider before anybody is known.")
@@ -147,15 +148,39 @@ async def delete_token_by_id(call: Call) -> web.StreamResponse:
 _OWN = public("Only tells the caller about his own session; identity has authenticated him.")
 
 ROUTES = (
-    Route("GET", "/api/providers", list_providers, _CHOOSER, "Providers by name", _TAG),
+    Route(
+        "GET",
+        "/api/providers",
+        list_providers,
+        _CHOOSER,
+        "Providers by name",
+        _TAG,
+        answer=Content(by_name(identity.Provider)),
+    ),
     *(
         Route(method, "/api/provider", choose_provider, _CHOOSER, "Choose a provider", _TAG, ("provider",))
         for method in ("GET", "POST")
     ),
-    Route("GET", "/api/provider/capabilities", get_capabilities, _CHOOSER, "What the provider can do", _TAG),
+    Route(
+        "GET",
+        "/api/provider/capabilities",
+        get_capabilities,
+        _CHOOSER,
+        "What the provider can do",
+        _TAG,
+        answer=Content(identity.Provider),
+    ),
     Route("GET", "/user/login", login, _OWN, "Log in", _TAG),
     Route("GET", "/user/logout", logout, _OWN, "Log out", _TAG),
-    Route("GET", "/api/token", get_token, _OWN, "The caller's token file", _TAG),
+    Route(
+        "GET",
+        "/api/token",
+        get_token,
+        _OWN,
+        "The caller's token file",
+        _TAG,
+        answer=Content(fields("meshery-provider", "token", **{"meshery-provider": TEXT, "token": TEXT})),
+    ),
     *(
         Route("GET", path, get_user, identity.GET_USER, "The caller's profile", _TAG)
         for path in ("/api/user", "/api/identity/users/profile")
@@ -167,7 +192,15 @@ ROUTES = (
     Route(
         "GET", "/api/user/prefs", get_preferences, identity.GET_PREFERENCES, "The caller's preferences", _TAG
     ),
-    Route("POST", "/api/user/prefs", save_preferences, identity.SAVE_PREFERENCES, "Change preferences", _TAG),
+    Route(
+        "POST",
+        "/api/user/prefs",
+        save_preferences,
+        identity.SAVE_PREFERENCES,
+        "Change preferences",
+        _TAG,
+        body=Content(identity.Preferences),
+    ),
     Route(
         "GET",
         "/api/identity/orgs",
@@ -198,7 +231,16 @@ ROUTES = (
         _TAG,
         PAGE_QUERY,
     ),
-    Route("POST", "/api/identity/tokens", create_token, identity.CREATE_TOKEN, "Make a token", _TAG),
+    Route(
+        "POST",
+        "/api/identity/tokens",
+        create_token,
+        identity.CREATE_TOKEN,
+        "Make a token",
+        _TAG,
+        body=Content(identity.CreateToken),
+        answer=Content(identity.NewToken, status=201),
+    ),
     Route(
         "DELETE",
         "/api/identity/tokens",

@@ -10,6 +10,7 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
 from meshery_gateway.http.reading import message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import ANY_OBJECT, Content, fields, many
 
 _TAG = "Inventory"
 _PATH = "/api/system/meshsync/resources"
@@ -76,8 +77,25 @@ ROUTES = (
         _TAG,
         (*PAGE_QUERY, *_FILTERS, "kind", "apiVersion", "spec", "status", "labels", "annotations"),
     ),
-    Route("GET", f"{_PATH}/kinds", list_kinds, contract.SUMMARIZE, "Kinds", _TAG, _FILTERS),
+    Route(
+        "GET",
+        f"{_PATH}/kinds",
+        list_kinds,
+        contract.SUMMARIZE,
+        "Kinds",
+        _TAG,
+        _FILTERS,
+        answer=Content(fields(kinds=many(contract.KindCount), totalCount={"type": "integer"})),
+    ),
     Route("GET", f"{_PATH}/summary", summarize, contract.SUMMARIZE, "Counts", _TAG, _FILTERS),
     # An id of Meshery is base64 and may hold slashes.
-    Route("GET", f"{_PATH}/{{id:.+}}", get_resource, contract.GET, "A resource", _TAG),
+    Route(
+        "GET",
+        f"{_PATH}/{{id:.+}}",
+        get_resource,
+        contract.GET,
+        "A resource",
+        _TAG,
+        answer=Content(ANY_OBJECT),
+    ),
 )

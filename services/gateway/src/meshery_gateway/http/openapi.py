@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel
-
-from meshery_contracts.endpoints import Endpoint, Public
+from meshery_contracts.endpoints import Public
 from meshery_contracts.keys import Key
 from meshery_gateway.http.routes import Route
+from meshery_gateway.http.shapes import Content, resolved
 
 _PARAMETER = re.compile(r"\{(\w+)(?::[^}]*)?\}")
 
@@ -43,7 +42,9 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    name = re.sub(r"\W+", "_", f"{route.method.lower()}{path}").strip("_")
+    # `/policies/{name}` and `/policies{name}` are two.
+    named = re.sub(r"\{(\w+)\}", r"by_\1", path)
+    name = re.sub(r"\W+", "_", f"{route.method.lower()}{named}").strip("_")
     operation: dict[str, Any] = {
         "operationId": name,
         "tags": [route.tag],
@@ -66,24 +67,26 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
         },
     }
     guard = route.guarded_by
+    answer = route.answer or (None if isinstance(guard, Public) else Content(guard.reply))
+    if answer is not None:
+        responses = operation["responses"]
+        done = {**responses["200"], "content": _content(answer, schemas)}
+        operation["responses"] = {str(answer.status): done, "default": responses["default"]}
+    if route.body is not None:
+        needed = not isinstance(route.body.shape, Mapping) or "required" in route.body.shape
+        operation["requestBody"] = {"required": needed, "content": _content(route.body, schemas)}
     if isinstance(guard, Public):
         operation["security"] = []
         operation["x-open-because"] = guard.reason
         return operation
-    operation["responses"]["200"]["content"]["application/json"]["schema"] = _schema(guard, schemas)
     operation["x-endpoint"] = guard.subject
     if isinstance(guard.key, Key):
         operation["x-permission-key"] = {"id": str(guard.key.id), "function": guard.key.function}
     return operation
 
 
-def _schema(endpoint: Endpoint[Any, Any], schemas: dict[str, Any]) -> dict[str, Any]:
-    """A reference to the reply's schema, which is added to `schemas` with all it refers to."""
-    reply: type[BaseModel] = endpoint.reply
-    schema = reply.model_json_schema(ref_template="#/components/schemas/{model}", mode="validation")
-    schemas.update(schema.pop("$defs", {}))
-    schemas[reply.__name__] = schema
-    return {"$ref": f"#/components/schemas/{reply.__name__}"}
+def _content(content: Content, schemas: dict[str, Any]) -> dict[str, Any]:
+    return {content.media_type: {"schema": resolved(content.shape, schemas)}}
 
 
 _ERROR: dict[str, Any] = {

@@ -15,6 +15,7 @@ from aiohttp import web
 from meshery_contracts.endpoints import Endpoint, Public
 from meshery_contracts.keys import Key
 from meshery_gateway.http.calls import Call
+from meshery_gateway.http.shapes import Content
 
 Handler = Callable[[Call], Awaitable[web.StreamResponse]]
 
@@ -36,6 +37,10 @@ class Route:
     max_body_bytes: int | None = None
     #: Further endpoints that may answer, depending on the body: the key of any one of them opens the route.
     or_by: tuple[Endpoint[Any, Any], ...] = ()
+    #: What the body looks like, where one is read.
+    body: Content | None = None
+    #: What the answer looks like, where it is not the endpoint's reply as it is.
+    answer: Content | None = None
     #: Whether a GET goes on and on, so that its head cannot be asked for alone.
     endless: bool = False
 

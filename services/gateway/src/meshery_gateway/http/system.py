@@ -15,6 +15,7 @@ from meshery_contracts.messages import Nothing
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.routes import Route
+from meshery_gateway.http.shapes import ANY_OBJECT, TEXT, Content, fields, many
 
 _TAG = "System"
 _OPEN = public("Tells nothing of anybody: probes, the version, the description of the API.")
@@ -80,7 +81,23 @@ def routes(health: Health, openapi: dict[str, Any]) -> tuple[Route, ...]:
         Route("GET", "/", home, _OPEN, "Home", _TAG),
         Route("GET", "/healthz/live", live, _OPEN, "Alive", _TAG),
         Route("GET", "/healthz/ready", ready, _OPEN, "Ready", _TAG),
-        Route("GET", "/api/system/version", get_version, _OPEN, "The build that runs", _TAG),
-        Route("GET", "/api/system/sync", sync, identity.GET_PREFERENCES, "State at a client's start", _TAG),
+        Route(
+            "GET",
+            "/api/system/version",
+            get_version,
+            _OPEN,
+            "The build that runs",
+            _TAG,
+            answer=Content(fields(build=TEXT, version=TEXT, commitsha=TEXT, releaseChannel=TEXT)),
+        ),
+        Route(
+            "GET",
+            "/api/system/sync",
+            sync,
+            identity.GET_PREFERENCES,
+            "State at a client's start",
+            _TAG,
+            answer=Content({"allOf": [identity.Preferences, fields(k8sConfig=many(ANY_OBJECT))]}),
+        ),
         Route("GET", "/openapi.json", description, _OPEN, "This description", _TAG),
     )
