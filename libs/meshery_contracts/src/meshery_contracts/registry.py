@@ -187,6 +187,7 @@ class ListPolicies(PageRequest):
 
     model: str = ""
     name: str = ""
+    greedy: bool = Field(default=False, description="Whether `name` may be a part of the name.")
 
 
 class ListRelationships(PageRequest):

@@ -87,6 +87,18 @@ async def test_parameters_of_models(http: ClientSession, stubs: Stubs) -> None:
     assert (second["name"], second["greedy"], second["with_schemas"]) == ("istio", True, False)
 
 
+async def test_the_newest_version_of_a_name_comes_first(http: ClientSession, stubs: Stubs) -> None:
+    components = await stubs.answer(contract.LIST_COMPONENTS, a_page())
+    models = await stubs.answer(contract.LIST_MODELS, a_page("models"))
+    for query in ("", "?order=kind&sort=asc", "?search=true"):
+        await read(http, f"/api/registry/components/Pod{query}")
+        await read(http, f"/api/registry/models/kubernetes{query}")
+    await read(http, "/api/registry/components")
+    wanted = ["version desc", "kind asc", ""]
+    assert [one.order for one, _ in components] == [*wanted, ""]
+    assert [one.order for one, _ in models] == wanted
+
+
 async def test_relationships_by_a_part_of_their_kind(http: ClientSession, stubs: Stubs) -> None:
     asked = await stubs.answer(contract.LIST_RELATIONSHIPS, a_page("relationships"))
     await read(http, "/api/meshmodels/models/kubernetes/relationships/hier?search=true")

@@ -473,6 +473,9 @@ async def test_imports_are_listed_and_belong_to_their_organisation(client: Any, 
         ImportDefinitions(file=UploadedFile(file_name="x")),
         ImportDefinitions(file=UploadedFile(file_name="x", content_gzip="eHg=")),
         ImportDefinitions(chart=RepositoryChart(repository="ftp://x", name="shop")),
+        upload("x", b"x", model=ModelNaming(name="../shop")),
+        upload("x", b"x", model=ModelNaming(name="shop ")),
+        upload("x", b"x", model=ModelNaming(version="1\n2")),
     ],
 )
 async def test_orders_that_mean_nothing_are_refused_at_once(client: Any, request_: ImportDefinitions) -> None:

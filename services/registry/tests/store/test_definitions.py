@@ -194,3 +194,21 @@ async def test_lists_filter(db: Database) -> None:
 
 def test_category_ids_are_those_of_the_migration() -> None:
     assert str(names.category_id("Uncategorized")) == "51eff74e-67b8-5f2d-9ff4-7ad8c26a447c"
+
+
+async def test_the_order_of_versions_is_that_of_numbers(db: Database) -> None:
+    newest_first = ["v1.10.0", "v1.10.0-rc.1", "v1.9.0"]
+    for version in ("v1.9.0", "v1.10.0-rc.1", "v1.10.0"):
+        await register(db, OURS, "Pod", group="", version=version)
+    queries = db.within(OURS)
+    _, models = await MODELS.page(queries, OURS, ListModels(order="version desc"))
+    assert [one.version for one in models] == newest_first
+    by_id = {one.model_id: one.version for one in models}
+    found: list[str] = []
+    cursor: str | None = None
+    while len(found) < 3:
+        wish = ListComponents(name="Pod", order="version desc", page_size=1, cursor=cursor)
+        page, components = await STORE.page(queries, OURS, wish)
+        found += [by_id[one.model_id] for one in components]
+        cursor = page.next_cursor
+    assert found == newest_first

@@ -50,6 +50,13 @@ async def test_definitions_of_models_are_seen_by_whom_they_are_for(db: Database)
         assert [one.name for one in listed] == names
         assert page.total_count == len(names)
         assert {one.state for one in listed} == {""}
+    for wish, count in (
+        ({"name": "no-root"}, 1),
+        ({"name": "root"}, 0),
+        ({"name": "ROOT", "greedy": True}, 1),
+    ):
+        page, _ = await store.page(db.within(OURS), OURS, ListPolicies(**wish))
+        assert page.total_count == count, wish
     found = await store.definition(db.within(OURS), OURS, rego)
     assert (found.source, found.language, found.definition) == (
         "package mounts\r\n",

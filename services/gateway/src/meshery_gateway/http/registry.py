@@ -35,7 +35,7 @@ async def list_models(call: Call) -> web.StreamResponse:
     """Models, with what belongs to them when asked for."""
     path = call.request.match_info
     values = {
-        **_page(call, by_name="model"),
+        **_page(call, by_name="model", first="version desc"),
         **_ids(call, model_id="id"),
         **_given(
             call,
@@ -60,7 +60,7 @@ async def list_components(call: Call) -> web.StreamResponse:
     path = call.request.match_info
     by_name = "name" in path
     values = {
-        **_page(call, by_name="name"),
+        **_page(call, by_name="name", first="version desc"),
         **_ids(call, component_id="id", model_id="modelId"),
         **_given(
             call,
@@ -123,11 +123,13 @@ async def list_registrants(call: Call) -> web.StreamResponse:
 # --- parameters ---------------------------------------------------------------------------------------------
 
 
-def _page(call: Call, *, by_name: str = "") -> dict[str, Any]:
-    """Paging; with that name in the path, whether it may match in part."""
+def _page(call: Call, *, by_name: str = "", first: str = "") -> dict[str, Any]:
+    """Paging; with that name in the path, whether it may match in part, and which of one name comes first."""
     page = call.page(default_size=_DEFAULT_SIZE, crosswise=True)
     if by_name in call.request.match_info:
         page["greedy"] = page.pop("search").lower() == "true"
+        if not page["greedy"]:
+            page["order"] = page["order"] or first
     return page
 
 

@@ -10,7 +10,7 @@ from meshery_common.operations import Operation, OperationStatus
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import imports as contract
 from meshery_contracts.caller import Caller
-from meshery_contracts.errors import Conflict, Invalid, RateLimited
+from meshery_contracts.errors import Conflict, FieldProblem, Invalid, RateLimited
 from meshery_contracts.imports import (
     Import,
     ImportDefinitions,
@@ -20,8 +20,10 @@ from meshery_contracts.imports import (
     ImportStage,
     ListImportEntries,
     ListImports,
+    ModelNaming,
 )
 from meshery_registry.domain import uploads
+from meshery_registry.domain.packages.models import is_model_name
 from meshery_registry.service.facts import import_fact
 from meshery_registry.service.sources import Sources
 from meshery_registry.store.imports import (
@@ -63,6 +65,7 @@ class ImportsService:
         await self._db.recall(organization_id)
         request, files = await self._read(asked.payload)
         _check_one_source(request)
+        _check_naming(request.model)
         source_kind, source = self._sources.described(request)
         told = ImportInput(source_kind=source_kind, source=source, dry_run=request.dry_run)
         async with self._db.command(organization_id) as tx:
@@ -141,3 +144,18 @@ def _check_one_source(request: ImportDefinitions) -> None:
             code="source_missing" if not named else "source_ambiguous",
             remedy="Send exactly one of file, url, chart, artifactHub and sheets.",
         )
+
+
+def _check_naming(naming: ModelNaming) -> None:
+    """What the importer calls the model has to be what a package could call it."""
+    for field, text, usable in (
+        ("name", naming.name, is_model_name(naming.name)),
+        ("version", naming.version, naming.version.isprintable()),
+    ):
+        if text and not usable:
+            raise Invalid(
+                f"`model.{field}` is {text[:50]!r}: no model can be called so.",
+                code="model_naming",
+                fields=(FieldProblem(path=f"model.{field}", message="letters, digits, hyphens and dots"),),
+                remedy="Take letters, digits, hyphens and dots, or leave it out.",
+            )

@@ -10,7 +10,7 @@ from meshery_common.database import Queries, Row
 from meshery_common.paging import OrderBy, Page, SelectBuilder, Sort, contains
 from meshery_contracts.registry import KindName, ListComponents
 from meshery_registry.domain.definitions import Component
-from meshery_registry.store.models import words_of
+from meshery_registry.store.models import VERSION_ORDER, words_of
 from meshery_registry.store.visible import COMPONENT_ENABLED, COMPONENT_STATUS, seen_by
 
 _COMPONENT: LiteralString = f"""
@@ -28,6 +28,9 @@ _DUPLICATES: LiteralString = """
         where o.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
             and o.kind = c.kind and o.api_version = c.api_version and o.model_name = c.model_name) as duplicates
 """
+_VERSION: LiteralString = f"""
+    (select {VERSION_ORDER} from models m where m.organization_id = c.organization_id and m.id = c.model_id)
+"""  # noqa: S608 -- a constant of ours
 _ORDER = OrderBy(
     columns={
         "display_name": Sort("c.sort_name", str),
@@ -35,6 +38,7 @@ _ORDER = OrderBy(
         "kind": Sort("c.kind", str),
         "model": Sort("c.model_name", str),
         "api_version": Sort("c.api_version", str),
+        "version": Sort(_VERSION, str),
         "created_at": Sort("c.created_at"),
         "updated_at": Sort("c.updated_at"),
     },

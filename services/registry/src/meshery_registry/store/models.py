@@ -35,11 +35,16 @@ _MODEL: LiteralString = f"""
         where o.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
             and o.name = m.name and o.model_version = m.model_version) as duplicates
 """  # noqa: S608 -- texts of our own
+#: A model's version as a text that sorts as versions do; the first number may be -1.
+VERSION_ORDER: LiteralString = (
+    "lpad((m.model_order[1] + 1)::text, 19, '0') || lpad(m.model_order[2]::text, 19, '0') "
+    "|| lpad(m.model_order[3]::text, 19, '0') || m.model_order[4] || lpad(m.model_order[5]::text, 19, '0')"
+)
 _ORDER = OrderBy(
     columns={
         "display_name": Sort("m.sort_name", str),
         "name": Sort("m.name", str),
-        "version": Sort("m.model_version", str),
+        "version": Sort(VERSION_ORDER, str),
         "created_at": Sort("m.created_at"),
         "updated_at": Sort("m.updated_at"),
     },

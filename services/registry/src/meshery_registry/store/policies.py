@@ -58,7 +58,9 @@ class PolicyStore:
         select.where("e.organization_id = any({}::uuid[])", [organization_id, _SHIPPED])
         if request.model:
             select.where("e.model_name = {}", request.model)
-        for text in (request.name, request.search):
+        if request.name and not request.greedy:
+            select.where("e.sort_name = {}", request.name.lower())
+        for text in (request.name if request.greedy else "", request.search):
             if text:
                 select.where("e.sort_name like {}", contains(text.lower()))
         page = await select.page(queries, _ORDER, request)

@@ -32,10 +32,15 @@ _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._ -]*[A-Za-z0-9._-])?")
 SUB_CATEGORY = "subCategory"
 
 
+def is_model_name(name: str) -> bool:
+    """Whether a model may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 def model_entity(document: Document) -> ModelEntity:
     """A model as its own file, or another definition, has it. Raises Unreadable."""
     name = named(document, "name", "name")
-    if not _NAME.fullmatch(name):
+    if not is_model_name(name):
         raise Unreadable(f"{name!r} is no name of a model.", "Take small letters, digits and hyphens.")
     registrant = mapping(document, "registrant")
     if not text(registrant, "kind"):
