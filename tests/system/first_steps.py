@@ -75,6 +75,11 @@ async def the_registry_learns(story: Story) -> None:
     """The cluster's kinds are components, beside those that ship; connecting it again makes no duplicates."""
     ping = await story.rest.get(f"{_KUBERNETES}/ping", connection_id=story.connection_id)
 
+    await until(
+        "the cluster has taught all of its kinds",
+        lambda: story.rest.get(f"/api/integrations/connections/{story.connection_id}"),
+        lambda found: found["metadata"].get("components", {}).get("status") == "registered",
+    )
     shipped = read_contents(files("meshery_registry") / "content").packages
 
     async def models() -> list[tuple[str, str]]:

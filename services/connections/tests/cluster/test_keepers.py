@@ -165,6 +165,17 @@ async def test_a_new_crd_is_registered_as_custom(
     assert (found.group_version, found.custom, found.namespaced_kinds) == (f"{group}/v1", True, ["Thing"])
 
 
+async def test_only_kinds_whose_objects_are_kept_are_taught(
+    ask: Ask, caller: Caller, connection_id: UUID, learned: list[Any]
+) -> None:
+    await seen(ask, caller, connection_id, "components", "registered")
+    taught = {kind for one in learned for kind in (*one.namespaced_kinds, *one.cluster_kinds)}
+    assert {"Deployment", "Namespace", "CustomResourceDefinition"} <= taught
+    # Questions, orders and looks at something: nobody can design with them, and what ships has none of them.
+    assert not taught & {"TokenReview", "SubjectAccessReview", "Binding", "ComponentStatus", "Eviction"}
+    assert all(one.namespaced_kinds or one.cluster_kinds for one in learned)
+
+
 @pytest.mark.parametrize("way", ["connected again", "uploaded again"])
 async def test_whoever_connects_a_cluster_again_has_it_teach_all_its_kinds_again(
     ask: Ask,

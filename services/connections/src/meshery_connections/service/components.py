@@ -22,7 +22,7 @@ from meshery_contracts.errors import ProblemError, Unavailable, Word
 from meshery_contracts.registry import RegisterOpenAPI
 from meshery_kube import Catalogue, Change, Client, Selection, SnapshotEnded
 from meshery_kube.errors import ApiError, KubeError
-from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION
+from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION, Kind
 from meshery_kube.openapi import OpenAPIEntry
 
 log = structlog.get_logger()
@@ -88,7 +88,7 @@ class ComponentsService:
         }
         catalogue = await client.discovery.refresh()
         # A document without kinds teaches nothing: it is left out as long as it has none.
-        served = {kind.api_version for kind in catalogue.kinds}
+        served = {kind.api_version for kind in catalogue.kinds if _is_kept(kind)}
         hashes = {version: entry.hash for version, entry in index.items() if version in served}
         queries = self._db.within(EVERY_ORGANIZATION)
         known = await self._store.documents(queries, stored.id)
@@ -183,9 +183,14 @@ class _About:
             {
                 kind.kind
                 for kind in self.catalogue.kinds
-                if kind.api_version == self.version and kind.namespaced is namespaced
+                if kind.api_version == self.version and kind.namespaced is namespaced and _is_kept(kind)
             }
         )
+
+
+def _is_kept(kind: Kind) -> bool:
+    """Whether objects of it are made and kept, so that one can design with them: no question like TokenReview."""
+    return kind.can("create", "list")
 
 
 async def _custom_groups(client: Client) -> Iterable[str]:
