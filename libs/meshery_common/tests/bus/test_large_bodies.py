@@ -442,6 +442,7 @@ async def test_a_stop_lets_a_large_answer_be_fetched(nats: NATSForTests, people:
     async def stopping() -> None:
         async with Bus.connect(nats.bus_settings("designs"), service="designs") as server:
             await server.serve(SMALL, swell)
+            await server.announce()
             served.set()
             await stop.wait()
 

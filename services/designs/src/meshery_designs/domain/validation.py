@@ -14,6 +14,7 @@ import orjson
 from meshery_contracts.designs import ComponentReport
 from meshery_contracts.errors import FieldProblem
 from meshery_contracts.registry import ResolvedKind
+from meshery_designs.domain.manifests import is_deployable
 
 #: Problems told of one component; the first ones show the mistake.
 MAX_PROBLEMS = 20
@@ -23,6 +24,23 @@ def kind_of(component: Mapping[str, Any]) -> tuple[str, str]:
     """apiVersion and kind of a component."""
     inner = component["component"]
     return str(inner.get("version") or "v1"), str(inner["kind"])
+
+
+def kinds_in(file: str) -> list[tuple[str, str]]:
+    """The kinds of what a design file (JSON) puts into a cluster."""
+    return sorted({kind_of(one) for one in _deployable(file)})
+
+
+def reports_of(
+    file: str, kinds: Mapping[tuple[str, str], ResolvedKind], schemas: Mapping[str, str]
+) -> tuple[int, list[ComponentReport]]:
+    """How many components of a design file (JSON) were checked, and what is wrong with which."""
+    components = _deployable(file)
+    return len(components), reports_on(components, kinds, schemas)
+
+
+def _deployable(file: str) -> list[Mapping[str, Any]]:
+    return [one for one in orjson.loads(file)["components"] if is_deployable(one)]
 
 
 def reports_on(

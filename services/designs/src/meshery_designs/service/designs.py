@@ -44,7 +44,7 @@ from meshery_contracts.errors import Conflict, Invalid
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
 from meshery_designs.clients import RegistryClient
-from meshery_designs.domain import design_files, manifests, saving, validation
+from meshery_designs.domain import design_files, saving, validation
 from meshery_designs.domain.design_files import StoredFile
 from meshery_designs.service import facts
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
@@ -243,15 +243,14 @@ class DesignsService:
 
     async def validate(self, request: ValidateDesign, caller: Caller) -> ValidationReport:
         """Check every component against the schema of its kind, and the design against the policies in force."""
-        document, _ = await self.file_of(request.design_id, request.file, None, caller)
-        components = [one for one in document["components"] if manifests.is_deployable(one)]
-        kinds = await self._registry.resolve(validation.kind_of(one) for one in components)
+        file, _ = await self._text_of(request.design_id, request.file, None, caller)
+        kinds = await self._registry.resolve(await self._done(len(file), validation.kinds_in, file))
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
-        reports = await self._worker.run(validation.reports_on, components, kinds, schemas)
-        judged = await self._registry.check(orjson.dumps(document).decode())
+        checked, reports = await self._worker.run(validation.reports_of, file, kinds, schemas)
+        judged = await self._registry.check(file)
         return ValidationReport(
             valid=judged.allowed and not any(one.problems for one in reports),
-            checked=len(components),
+            checked=checked,
             components=reports,
             policies=judged.findings,
         )
@@ -260,16 +259,21 @@ class DesignsService:
         self, design_id: UUID | None, file: str | None, version: int | None, caller: Caller
     ) -> tuple[dict[str, Any], int]:
         """The design file that a request names and its version: a stored one, or a text that is not saved (0)."""
+        text, number = await self._text_of(design_id, file, version, caller)
+        return orjson.loads(text), number
+
+    async def _text_of(
+        self, design_id: UUID | None, file: str | None, version: int | None, caller: Caller
+    ) -> tuple[str, int]:
         if design_id is not None:
             design = await self.get(GetDesign(design_id=design_id, version=version), caller)
             if file is None:
-                return orjson.loads(design.pattern_file), design.version
+                return design.pattern_file, design.version
         if file is None:
             raise Invalid(
                 "The request names no design.", code="design_missing", remedy="Send `designId` or `file`."
             )
-        checked = await self._saved(file, design_id or uuid4(), "", 0)
-        return orjson.loads(checked.text), 0
+        return (await self._saved(file, design_id or uuid4(), "", 0)).text, 0
 
     async def _saved(self, text: str, design_id: UUID, name: str, version: int) -> StoredFile:
         return await self._done(len(text), saving.saved, text, design_id, name, version, uuid4)
