@@ -210,35 +210,57 @@ class ContextsService:
         if before is not None and before.status in _KEPT:
             status = before.status
         metadata = contexts.metadata_of(one.about, identity, mode)
-        credential_id = (before.connection.credential_id if before else None) or uuid7()
-        await self._vault.put(
-            tx,
-            credential_id,
-            portable(one.context),
-            organization_id=caller.organization_id,
-            owner_id=before.connection.user_id if before else caller.user_id,
-            name=one.about.name,
-        )
-        if before is None:
-            stored = await self._insert(
-                tx, one.about, status, identity.cluster_id, credential_id, metadata, mode, caller
-            )
+        if before is not None and await self._is_as_before(before, one, identity, status, mode):
+            # A new revision would end a way in that works, and the watch of everybody who follows the cluster.
+            stored = await self._store.confirm(tx, before.id, metadata)
         else:
-            stored = await self._store.replace_cluster(
+            credential_id = (before.connection.credential_id if before else None) or uuid7()
+            await self._vault.put(
                 tx,
-                before.id,
-                one.about,
-                status=status,
-                cluster_id=identity.cluster_id,
-                credential_id=credential_id,
-                metadata=metadata,
-                meshsync_mode=mode,
+                credential_id,
+                portable(one.context),
+                organization_id=caller.organization_id,
+                owner_id=before.connection.user_id if before else caller.user_id,
+                name=one.about.name,
             )
-            outcome.replaced.append(before)
+            if before is None:
+                stored = await self._insert(
+                    tx, one.about, status, identity.cluster_id, credential_id, metadata, mode, caller
+                )
+            else:
+                stored = await self._store.replace_cluster(
+                    tx,
+                    before.id,
+                    one.about,
+                    status=status,
+                    cluster_id=identity.cluster_id,
+                    credential_id=credential_id,
+                    metadata=metadata,
+                    meshsync_mode=mode,
+                )
+                outcome.replaced.append(before)
         await self._moves.announce(
             tx, stored, before.status if before else None, Actor(caller.user_id, caller.actor)
         )
         outcome.take(stored)
+
+    async def _is_as_before(
+        self,
+        before: StoredConnection,
+        one: _Verified,
+        identity: ClusterIdentity,
+        status: ConnectionStatus,
+        mode: str,
+    ) -> bool:
+        """Whether the upload leads to the same place by the same credential, and that was known to work."""
+        credential_id = before.connection.credential_id
+        return (
+            (before.status, before.cluster_id, before.meshsync_mode) == (status, identity.cluster_id, mode)
+            and bool(before.connection.metadata["reachable"])
+            and credential_id is not None
+            # Its text is the whole context: address and names as well.
+            and await self._vault.holds(credential_id, portable(one.context))
+        )
 
     async def _note_failure(
         self, tx: Transaction, one: _Verified, error: KubeError, mode: str, caller: Caller, outcome: _Outcome
