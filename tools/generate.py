@@ -68,9 +68,12 @@ def _json(document: Any) -> str:
 def _permissions() -> str:
     """With variables in place of keys, so that a server can include the file as it is."""
     nkeys = {name: f"$NKEY_{token(name).upper()}" for name in WIRING}
-    text = server_config(nkeys, AuthCallout("$AUTH_CALLOUT_ISSUER"))
+    text = server_config(nkeys, AuthCallout("$AUTH_CALLOUT_ISSUER"), system_nkey="$NKEY_SYSTEM")
     head = f"# {_NOTICE}\n# Public keys come from the server's environment: {', '.join(sorted(nkeys.values()))},\n"
-    return f"{head}# and $AUTH_CALLOUT_ISSUER, the account key that identity signs its answers with.\n{text}"
+    return (
+        f"{head}# $AUTH_CALLOUT_ISSUER, the account key that identity signs its answers with, and $NKEY_SYSTEM, as\n"
+        f"# which identity ends connections of revoked tokens.\n{text}"
+    )
 
 
 def _subjects_page(all_contracts: list[Contract]) -> str:

@@ -22,6 +22,9 @@ from nats.js.errors import APIError
 
 from meshery_common.nats_permissions import (
     ACCOUNT,
+    END_CONNECTION,
+    LIST_CONNECTIONS,
+    SYSTEM_USER,
     AuthCallout,
     facts_stream,
     inbox_prefix,
@@ -39,6 +42,7 @@ class Keys:
     def __init__(self) -> None:
         self.seeds = {name: _seed(nkeys.PREFIX_BYTE_USER) for name in WIRING}
         self.issuer = nkeys.from_seed(_seed(nkeys.PREFIX_BYTE_ACCOUNT))
+        self.system = _seed(nkeys.PREFIX_BYTE_USER)
 
     @property
     def public(self) -> dict[str, str]:
@@ -119,7 +123,8 @@ def keys() -> Keys:
 
 @pytest.fixture
 async def server(tmp_path: Path, keys: Keys) -> AsyncIterator[NATSServer]:
-    config = server_config(keys.public, AuthCallout(_public(keys.issuer)))
+    system = _public(nkeys.from_seed(keys.system))
+    config = server_config(keys.public, AuthCallout(_public(keys.issuer)), system_nkey=system)
     async with nats_server(data=tmp_path, config=config, port=0, monitor_port=0, durable=False) as running:
         yield running
 
@@ -186,6 +191,19 @@ async def test_nobody_listens_to_what_is_meant_for_others(server: NATSServer, ke
             for subject in subjects:
                 refused = await peer.refuses(peer.nats.subscribe(subject))
                 assert refused, f"{name} could subscribe {subject}"
+
+
+async def test_the_system_user_sees_connections_and_ends_them_and_no_more(
+    server: NATSServer, keys: Keys
+) -> None:
+    async with connected(server, SYSTEM_USER, nkeys_seed_str=keys.system.decode()) as peer:
+        for subject in (LIST_CONNECTIONS, END_CONNECTION.replace("*", "NSERVER")):
+            assert not await peer.refuses(peer.nats.publish(subject, b"{}")), subject
+        others = ["PING", "PING.VARZ", "NSERVER.RELOAD", "NSERVER.LDM", "NSERVER.CONNZ"]
+        for subject in (*(f"$SYS.REQ.SERVER.{one}" for one in others), "$SYS.REQ.ACCOUNT.APP.CONNZ", "x"):
+            assert await peer.refuses(peer.nats.publish(subject, b"{}")), subject
+        for subject in (">", "$SYS.>", "$SYS.ACCOUNT.*.CONNECT", "meshery.>", "_INBOX.>"):
+            assert await peer.refuses(peer.nats.subscribe(subject)), subject
 
 
 async def test_own_endpoints_only_in_the_own_queue_group(server: NATSServer, keys: Keys) -> None:

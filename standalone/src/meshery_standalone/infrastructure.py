@@ -32,6 +32,8 @@ class Infrastructure:
     seeds: Mapping[str, str]
     #: Seed of the account key that identity signs outside users with.
     issuer_seed: str
+    #: Seed of the user with whom identity ends connections.
+    system_seed: str
     databases: Mapping[str, dict[str, str]]
 
     def bus(self, service: str) -> dict[str, Any]:
@@ -60,7 +62,10 @@ async def infrastructure(
             databases[service] = {"app_url": made.app_url, "owner_url": made.owner_url}
         pairs = {name: _new_key(nkeys.PREFIX_BYTE_USER) for name in WIRING}
         issuer_seed, issuer = _new_key(nkeys.PREFIX_BYTE_ACCOUNT)
-        config = server_config({name: public for name, (_, public) in pairs.items()}, AuthCallout(issuer))
+        system_seed, system = _new_key(nkeys.PREFIX_BYTE_USER)
+        config = server_config(
+            {name: public for name, (_, public) in pairs.items()}, AuthCallout(issuer), system_nkey=system
+        )
         async with (
             nats_server(
                 data=home / "nats",
@@ -72,7 +77,12 @@ async def infrastructure(
             alongside(_keep_nats(bus, tell)),
         ):
             yield Infrastructure(
-                database, bus, {name: seed for name, (seed, _) in pairs.items()}, issuer_seed, databases
+                database,
+                bus,
+                {name: seed for name, (seed, _) in pairs.items()},
+                issuer_seed,
+                system_seed,
+                databases,
             )
 
 

@@ -91,6 +91,7 @@ def values_of(
                 "master_key_file": str(keys / "identity"),
                 "create_master_key": True,
                 "nats_issuer_seed": servers.issuer_seed,
+                "nats_system_seed": servers.system_seed,
                 "nats_public_url": servers.nats.url,
             }
         case "connections":

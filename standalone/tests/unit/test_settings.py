@@ -46,6 +46,7 @@ class Servers:
     """What `values_of` asks of running servers."""
 
     issuer_seed = "SA"
+    system_seed = "SU"
     databases: ClassVar = {
         name: {"app_url": f"postgresql://{name}", "owner_url": "postgresql://o"} for name in STATEFUL
     }

@@ -20,6 +20,11 @@ MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
 #: The account of all services; integrators who come through the auth callout are placed here too.
 ACCOUNT = "APP"
 SYSTEM_ACCOUNT = "SYS"
+#: The one user of the system account: identity, when it ends the connections of a token that was revoked.
+SYSTEM_USER = "system"
+#: Ask all servers for connections; tell one server (by its id) to end one.
+LIST_CONNECTIONS = "$SYS.REQ.SERVER.PING.CONNZ"
+END_CONNECTION = "$SYS.REQ.SERVER.*.KICK"
 #: How long an answer may take until the server withdraws the right to send it: above every timeout.
 RESPONSE_SECONDS = 120
 
@@ -154,6 +159,11 @@ def integrator_permissions(inbox: str, organization_ids: tuple[str, ...] = ()) -
     )
 
 
+def system_permissions() -> Permissions:
+    """Everything the user of the system account may do: see who is connected, and end that."""
+    return Permissions((END_CONNECTION, LIST_CONNECTIONS), (f"{inbox_prefix(SYSTEM_USER)}.>",))
+
+
 def server_config(
     service_nkeys: Mapping[str, str],
     auth_callout: AuthCallout | None = None,
@@ -164,20 +174,22 @@ def server_config(
     """The accounts, users and permissions of a nats-server, in its configuration format.
 
     `service_nkeys` gives the public user nkey (U…) per name of the table, or `$NAME` for a variable of the
-    server's environment. Addresses, TLS and the JetStream folder belong to the machine and are added by
-    whoever starts the server.
+    server's environment; `system_nkey` the one of identity's user in the system account, which may stay empty.
+    Addresses, TLS and the JetStream folder belong to the machine and are added by whoever starts the server.
     """
     for name, nkey in service_nkeys.items():
         if not nkey.startswith(("U", "$")):
             raise ValueError(f"{name}: {nkey!r} is no public user nkey (it begins with U)")
-    users = [_user(name, nkey, wiring) for name, nkey in sorted(service_nkeys.items())]
-    system_users = f"{{ nkey: {system_nkey} }}" if system_nkey else ""
+    users = [_user(name, nkey, permissions_of(name, wiring)) for name, nkey in sorted(service_nkeys.items())]
+    system_users = [_user(SYSTEM_USER, system_nkey, system_permissions())] if system_nkey else []
     lines = [
         f"max_payload: {MAX_PAYLOAD_BYTES}",
         'write_deadline: "5s"',
         f"system_account: {SYSTEM_ACCOUNT}",
         "accounts {",
-        f"  {SYSTEM_ACCOUNT} {{ users: [{system_users}] }}",
+        f"  {SYSTEM_ACCOUNT} {{ users: [",
+        *system_users,
+        "  ] }",
         f"  {ACCOUNT} {{ jetstream: enabled, users: [",
         *users,
         "  ] }",
@@ -199,9 +211,8 @@ def server_config(
     return "\n".join(lines) + "\n"
 
 
-def _user(name: str, nkey: str, wiring: Mapping[str, Wiring]) -> str:
-    permissions = json.dumps(permissions_of(name, wiring).as_dict(), indent=1)
-    return f"# {name}\n{{ nkey: {nkey}, permissions: {permissions} }}"
+def _user(name: str, nkey: str, permissions: Permissions) -> str:
+    return f"# {name}\n{{ nkey: {nkey}, permissions: {json.dumps(permissions.as_dict(), indent=1)} }}"
 
 
 def _service_endpoints(callee: str, *, caller: str) -> set[str]:

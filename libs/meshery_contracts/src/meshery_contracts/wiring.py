@@ -64,6 +64,8 @@ WIRING: Mapping[str, Wiring] = {
     "gateway": Wiring(calls=_EVERYBODY, watches=_EVERYBODY, announces=False, discovers=True),
     "identity": Wiring(
         calls=("events",),
+        # Its own: a token that was revoked ends the connections that were made with it.
+        consumes=("identity",),
         # Integrators who reach NATS themselves: the server asks identity what they may do.
         extra=Extra(subscribe=("$SYS.REQ.USER.AUTH",)),
     ),

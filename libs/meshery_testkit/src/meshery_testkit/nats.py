@@ -46,6 +46,8 @@ class NATSForTests:
     seeds: Mapping[str, str]
     #: Seed of the account key that signs users in the auth callout; identity gets it.
     issuer_seed: str
+    #: Seed of the user of the system account; identity gets it, too.
+    system_seed: str
 
     def bus_settings(self, service: str, **settings: Any) -> BusSettings:
         """How a service reaches this server as itself. More keyword arguments change single settings."""
@@ -57,11 +59,16 @@ async def nats(tmp_path: Path) -> AsyncIterator[NATSForTests]:
     """A NATS server with every service's user. Nothing it holds outlives the test."""
     pairs = {name: _seed(nkeys.PREFIX_BYTE_USER) for name in WIRING}
     issuer_seed, issuer = _seed(nkeys.PREFIX_BYTE_ACCOUNT)
-    config = server_config({name: public for name, (_, public) in pairs.items()}, AuthCallout(issuer))
+    system_seed, system = _seed(nkeys.PREFIX_BYTE_USER)
+    config = server_config(
+        {name: public for name, (_, public) in pairs.items()}, AuthCallout(issuer), system_nkey=system
+    )
     async with nats_server(
         data=tmp_path / "nats", config=config, port=0, monitor_port=0, durable=False
     ) as server:
-        yield NATSForTests(server, {name: seed for name, (seed, _) in pairs.items()}, issuer_seed)
+        yield NATSForTests(
+            server, {name: seed for name, (seed, _) in pairs.items()}, issuer_seed, system_seed
+        )
 
 
 @dataclass

@@ -23,7 +23,7 @@ from meshery_contracts.connections import (
     RegisterKubeconfig,
     SetStatus,
 )
-from meshery_contracts.errors import Unavailable
+from meshery_contracts.errors import Invalid, Unavailable
 from meshery_testkit.cluster import ClusterForTests
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -131,11 +131,10 @@ async def test_the_same_file_uploaded_is_refused_with_the_way_out(
 ) -> None:
     text = yaml.safe_dump(write(own_file, sandbox_cluster))
     request = RegisterKubeconfig(kubeconfig=text, contexts=["sandbox"])
-    reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
-    assert not reply.connected_contexts
-    problem = reply.refused[0].problem
-    assert problem.code == "kubeconfig_field_refused"
-    assert problem.remediation[0]
+    with pytest.raises(Invalid) as refused:
+        await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    assert refused.value.problem.code == "kubeconfig_field_refused"
+    assert refused.value.problem.remediation[0]
 
 
 class TestWithConsentInTheSettings:

@@ -83,7 +83,7 @@ def test_a_connection_is_read_back_as_its_context() -> None:
         updated_at=NOW,
     )
     context = contexts.context_of(connection)
-    assert context.id == context.connection_id == str(UUID(int=7))
+    assert context.id == str(context.connection_id) == str(UUID(int=7))
     assert (context.server, context.version, context.kubernetes_server_id) == (
         "https://prod:6443",
         "v1.36.3",

@@ -74,6 +74,11 @@ async def running(settings: IdentitySettings) -> AsyncIterator[Health]:
                 else None
             )
             await bus.streams.ensure_own_stream()
+            if settings.nats_system_seed is not None:
+                as_system = settings.bus.model_copy(
+                    update={"nkey_seed": settings.nats_system_seed, "user": "", "password": None}
+                )
+                tasks.start("expulsions", partial(workers.end_revoked_connections, bus, as_system))
             tasks.start("outbox", outbox.Relay(db, bus.streams).run)
             tasks.start("signing keys", partial(workers.keep_keys_fresh, keys))
             tasks.start(

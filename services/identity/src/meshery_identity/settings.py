@@ -45,6 +45,11 @@ class IdentitySettings(ServiceSettings):
         description="Seed (SA...) of the account NKey that the NATS servers name as issuer of their auth callout; "
         "unset, nobody outside gets in at NATS.",
     )
+    nats_system_seed: SecretStr | None = Field(
+        default=None,
+        description="Seed (SU...) of the user of the NATS servers' system account who ends the connections of "
+        "revoked tokens; unset, these live until their token expires, without the right to anything that needs a key.",
+    )
     nats_public_url: str = Field(
         default="", description="Where integrators reach NATS; shown once together with a new token."
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
 
 from meshery_common.background import pause
+from meshery_common.bus import Bus, BusSettings, Received, Servers
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_contracts import identity as contract
 from meshery_contracts.errors import ProblemError
+from meshery_contracts.identity import TokenRevoked
 from meshery_identity.service import SigningKeys
 from meshery_identity.store import TokenStore
 
@@ -18,6 +22,8 @@ log = structlog.get_logger()
 #: Far more often than a new key is announced before it signs.
 KEYS_EVERY_SECONDS = 60.0
 PURGE_EVERY_SECONDS = 3600.0
+#: The servers wait no longer for somebody to log in.
+LOGIN_SECONDS = 2.0
 
 
 async def keep_keys_fresh(keys: SigningKeys) -> None:
@@ -43,3 +49,21 @@ async def purge_tokens(db: Database, keep: timedelta, clock: Clock = utc_now) ->
             if gone:
                 log.info("ended tokens were forgotten", count=gone)
         await pause(PURGE_EVERY_SECONDS)
+
+
+async def end_revoked_connections(bus: Bus, as_system: BusSettings) -> None:
+    """Have the NATS servers end the connections of every token that is revoked."""
+    async with Servers.connect(as_system) as servers:
+
+        async def take(revoked: Sequence[Received]) -> None:
+            users = {str(TokenRevoked.model_validate_json(one.payload).token_id) for one in revoked}
+            for seconds in (LOGIN_SECONDS, 0):
+                for user in users:
+                    if ended := await servers.end_connections(user):
+                        log.info("connections of a revoked token were ended", token_id=user, count=ended)
+                # Whoever showed his token just before is let in at this moment, and seen the second time.
+                await pause(seconds)
+
+        await bus.streams.consume(
+            contract.TOKEN_REVOKED.stream, "identity", take, subjects=[contract.TOKEN_REVOKED.wildcard()]
+        )

@@ -30,6 +30,7 @@ async def settings(nats: NATSForTests, database_for: DatabaseFactory, tmp_path: 
         master_key_file=tmp_path / "master.key",
         create_master_key=True,
         nats_issuer_seed=SecretStr(nats.issuer_seed),
+        nats_system_seed=SecretStr(nats.system_seed),
         nats_public_url=nats.server.url,
     )
 

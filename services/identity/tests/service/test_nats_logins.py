@@ -17,6 +17,9 @@ from meshery_contracts import identity
 from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint, public
 from meshery_contracts.identity import Assertion, CreateToken, NewToken, TokenId, User
+from meshery_identity.app import running
+from meshery_identity.settings import IdentitySettings
+from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
 
 
@@ -29,6 +32,15 @@ class Integrator:
 
     async def note(self, error: Exception) -> None:
         self.refused.append(str(error))
+
+    async def close(self) -> None:
+        """The client leaves the socket of a refused connection open."""
+        transport: Any = self.nats._transport
+        if transport is not None:
+            transport.close()
+            with suppress(ConnectionError):
+                await transport.wait_closed()
+        await self.nats.close()
 
     async def refuses(self, action: Any) -> bool:
         """Whether the server refuses what the coroutine does."""
@@ -47,13 +59,13 @@ async def connected(server: NATSForTests, shown: NewToken, /, **options: Any) ->
         server.server.url,
         error_cb=one.note,
         inbox_prefix=shown.nats_inbox_prefix.encode(),
-        max_reconnect_attempts=0,
+        allow_reconnect=False,
         **options,
     )
     try:
         yield one
     finally:
-        await one.nats.close()
+        await one.close()
 
 
 async def turned_away(server: NATSForTests, **options: Any) -> bool:
@@ -68,13 +80,7 @@ async def turned_away(server: NATSForTests, **options: Any) -> bool:
     else:
         return False
     finally:
-        # The client leaves the socket of a refused connection open.
-        transport: Any = one.nats._transport
-        if transport is not None:
-            transport.close()
-            with suppress(ConnectionError):
-                await transport.wait_closed()
-        await one.nats.close()
+        await one.close()
 
 
 @pytest.fixture
@@ -160,17 +166,43 @@ async def test_no_or_a_wrong_token_is_turned_away(nats: NATSForTests, token: New
     assert not await turned_away(nats, token=token.token)
 
 
-async def test_a_revoked_token_is_turned_away(
+async def test_a_revoked_token_is_turned_away_and_its_connections_end(
     nats: NATSForTests, token: NewToken, gateway: Bus, local: Assertion
 ) -> None:
-    async with connected(nats, token, token=token.token) as integrator:
+    other = await gateway.request(identity.CREATE_TOKEN, CreateToken(name="other"), assertion=local.assertion)
+    async with (
+        connected(nats, token, token=token.token) as first,
+        connected(nats, token, user="anything", password=token.token) as second,
+        connected(nats, other, token=other.token) as stays,
+    ):
         await gateway.request(identity.DELETE_TOKEN, TokenId(token_id=token.id), assertion=local.assertion)
         assert await turned_away(nats, token=token.token)
-        # Who is still connected gets no assertion any more.
-        request = identity.ExchangeToken(token=token.token).model_dump_json().encode()
-        reply = await integrator.nats.request(identity.EXCHANGE_TOKEN.subject, request, timeout=5)
-        assert reply.headers is not None
-        assert reply.headers[Header.ERROR] == "unauthenticated"
+        async with asyncio.timeout(10):
+            while not (first.nats.is_closed and second.nats.is_closed):
+                await asyncio.sleep(0.01)
+        request = identity.ExchangeToken(token=other.token).model_dump_json().encode()
+        reply = await stays.nats.request(identity.EXCHANGE_TOKEN.subject, request, timeout=5)
+        assert Assertion.model_validate_json(reply.data).user_id == local.user_id
+
+
+async def test_without_the_system_account_an_open_connection_is_worth_nothing(
+    nats: NATSForTests, settings: IdentitySettings
+) -> None:
+    alone = settings.model_copy(update={"nats_system_seed": None})
+    async with (
+        hosted(running(alone)),
+        Bus.connect(nats.bus_settings("gateway"), service="gateway") as gateway,
+    ):
+        local = await gateway.request(identity.AUTHENTICATE, identity.Authenticate(from_loopback=True))
+        token = await gateway.request(identity.CREATE_TOKEN, CreateToken(name="x"), assertion=local.assertion)
+        async with connected(nats, token, token=token.token) as integrator:
+            await gateway.request(
+                identity.DELETE_TOKEN, TokenId(token_id=token.id), assertion=local.assertion
+            )
+            request = identity.ExchangeToken(token=token.token).model_dump_json().encode()
+            reply = await integrator.nats.request(identity.EXCHANGE_TOKEN.subject, request, timeout=5)
+            assert reply.headers is not None
+            assert reply.headers[Header.ERROR] == "unauthenticated"
 
 
 async def test_our_own_bus_works_as_integrator(nats: NATSForTests, token: NewToken, local: Assertion) -> None:

@@ -8,6 +8,7 @@ instead of buffering; a client that nats-py has closed for good is replaced with
 from meshery_common.bus.bus import Bus
 from meshery_common.bus.consuming import Received
 from meshery_common.bus.headers import Header, new_request_id
+from meshery_common.bus.servers import Servers
 from meshery_common.bus.settings import BusSettings
 
-__all__ = ["Bus", "BusSettings", "Header", "Received", "new_request_id"]
+__all__ = ["Bus", "BusSettings", "Header", "Received", "Servers", "new_request_id"]

@@ -17,7 +17,7 @@ from meshery_connections.clients.problems import problem_of
 from meshery_connections.domain import documents
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.service.doors import Doors
-from meshery_connections.store import ObservationStore
+from meshery_connections.store import DOCUMENTS_CHANNEL, ObservationStore
 from meshery_contracts.errors import ProblemError, Unavailable, Word
 from meshery_contracts.registry import RegisterOpenAPI
 from meshery_kube import Catalogue, Change, Client, Selection, SnapshotEnded
@@ -62,6 +62,7 @@ class ComponentsService:
         wake = asyncio.Event()
         async with self._doors.client(stored) as client, asyncio.TaskGroup() as group:
             group.create_task(_wake_on_crds(client, wake))
+            group.create_task(self._wake_when_forgotten(wake))
             pauses: list[float] = []
             retries = 0
             while True:
@@ -124,6 +125,11 @@ class ComponentsService:
             known = await self._store.documents(queries, stored.id)
             await self._show(stored, {"status": "registered", "groupVersions": len(known)})
         return not progress.temporary
+
+    async def _wake_when_forgotten(self, wake: asyncio.Event) -> None:
+        async with self._db.listen(DOCUMENTS_CHANNEL) as forgotten:
+            async for _ in forgotten:
+                wake.set()
 
     async def _one(
         self,

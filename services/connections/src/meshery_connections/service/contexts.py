@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from meshery_connections.domain.connections import Health, StoredConnection
 from meshery_connections.domain.contexts import ClusterIdentity, ContextDescription
 from meshery_connections.service.doors import Doors
 from meshery_connections.service.moves import Actor, Moves
+from meshery_connections.service.outcomes import Outcome, refused_in, same_cluster, unusable
 from meshery_connections.service.vault import Vault
 from meshery_connections.store import ConnectionStore, ObservationStore
 from meshery_contracts.caller import Caller
@@ -32,7 +33,7 @@ from meshery_contracts.connections import (
     RegisteredContexts,
     RegisterKubeconfig,
 )
-from meshery_contracts.errors import Conflict, FieldProblem, Invalid, NotFound, Problem
+from meshery_contracts.errors import Invalid
 from meshery_contracts.paging import PageRequest
 from meshery_kube import Context
 from meshery_kube import Kubeconfig as ReadKubeconfig
@@ -82,7 +83,7 @@ class ContextsService:
         """The contexts of a kubeconfig and whether their clusters answer; stores nothing."""
         kubeconfig = await self._uploaded(request.kubeconfig)
         if not kubeconfig.contexts:
-            raise _unusable(_refused(kubeconfig, kubeconfig.refused))
+            raise unusable(refused_in(kubeconfig, kubeconfig.refused))
         verified = await self._verify(kubeconfig.contexts, _PREVIEW_SECONDS)
         now = self._clock()
         return ContextList(
@@ -96,7 +97,7 @@ class ContextsService:
                 for one in verified
             ],
             refused=[
-                *_refused(kubeconfig, kubeconfig.refused),
+                *refused_in(kubeconfig, kubeconfig.refused),
                 *(one for one in map(_failed, verified) if one),
             ],
         )
@@ -110,18 +111,18 @@ class ContextsService:
                 remedy=f"Choose one of: {', '.join(sorted(contexts.MODES))}.",
             )
         kubeconfig = await self._uploaded(request.kubeconfig)
-        names, unknown = self._selected(kubeconfig, request.contexts)
+        names, missing = self._selected(kubeconfig, request.contexts)
         usable = [one for one in kubeconfig.contexts if one.name in names]
         in_vain = [
-            *_refused(kubeconfig, [name for name in names if name in kubeconfig.refused]),
-            *(_unknown(name) for name in unknown),
+            *refused_in(kubeconfig, [name for name in names if name in kubeconfig.refused]),
+            *(unknown(name) for name in missing),
         ]
         if not usable:
-            raise _unusable(in_vain)
+            raise unusable(in_vain)
         # The current context first: of two ways into one cluster it is the one that is meant.
         usable.sort(key=lambda one: one.name != kubeconfig.current)
         verified = await self._verify(usable, _REGISTRATION_SECONDS)
-        outcome = _Outcome()
+        outcome = Outcome()
         outcome.refused += in_vain
         async with self._db.command(caller.organization_id) as tx:
             await self._store.lock_registration(tx, caller.organization_id)
@@ -187,7 +188,7 @@ class ContextsService:
         return [task.result() for task in tasks]
 
     async def _register(
-        self, tx: Transaction, one: _Verified, mode: str, caller: Caller, outcome: _Outcome
+        self, tx: Transaction, one: _Verified, mode: str, caller: Caller, outcome: Outcome
     ) -> None:
         if isinstance(one.found, ClusterIdentity):
             await self._connect(tx, one, one.found, mode, caller, outcome)
@@ -201,52 +202,75 @@ class ContextsService:
         identity: ClusterIdentity,
         mode: str,
         caller: Caller,
-        outcome: _Outcome,
+        outcome: Outcome,
     ) -> None:
         """Make or renew the connection of a cluster that answered: discovered, registered, connected."""
         before = await self._store.same_cluster(tx, identity.cluster_id, caller)
         if before is not None and before.id in outcome.taken:
-            outcome.ignore(before, one.about.name, _same_cluster(before))
+            outcome.ignore(before, one.about.name, same_cluster(before))
             return
         before = before or await self._store.same_context(tx, one.about, caller)
         status = ConnectionStatus.CONNECTED
         if before is not None and before.status in _KEPT:
             status = before.status
         metadata = contexts.metadata_of(one.about, identity, mode)
-        credential_id = (before.connection.credential_id if before else None) or uuid7()
-        await self._vault.put(
-            tx,
-            credential_id,
-            portable(one.context),
-            organization_id=caller.organization_id,
-            owner_id=before.connection.user_id if before else caller.user_id,
-            name=one.about.name,
-        )
-        if before is None:
-            stored = await self._insert(
-                tx, one.about, status, identity.cluster_id, credential_id, metadata, mode, caller
-            )
+        if before is not None and await self._is_as_before(before, one, identity, status, mode):
+            # A new revision would end a way in that works, and the watch of everybody who follows the cluster.
+            stored = await self._store.confirm(tx, before.id, metadata)
         else:
-            stored = await self._store.replace_cluster(
+            credential_id = (before.connection.credential_id if before else None) or uuid7()
+            await self._vault.put(
                 tx,
-                before.id,
-                one.about,
-                status=status,
-                cluster_id=identity.cluster_id,
-                credential_id=credential_id,
-                metadata=metadata,
-                meshsync_mode=mode,
+                credential_id,
+                portable(one.context),
+                organization_id=caller.organization_id,
+                owner_id=before.connection.user_id if before else caller.user_id,
+                name=one.about.name,
             )
+            if before is None:
+                stored = await self._insert(
+                    tx, one.about, status, identity.cluster_id, credential_id, metadata, mode, caller
+                )
+            else:
+                stored = await self._store.replace_cluster(
+                    tx,
+                    before.id,
+                    one.about,
+                    status=status,
+                    cluster_id=identity.cluster_id,
+                    credential_id=credential_id,
+                    metadata=metadata,
+                    meshsync_mode=mode,
+                )
+                outcome.replaced.append(before)
+        if before is not None:
             # An upload asks for all of the cluster: models that somebody deleted, too.
             await self._observations.forget_all_documents(tx, stored.id)
-            outcome.replaced.append(before)
         await self._moves.announce(
             tx, stored, before.status if before else None, Actor(caller.user_id, caller.actor)
         )
         outcome.take(stored, one.about.name)
 
+    async def _is_as_before(
+        self,
+        before: StoredConnection,
+        one: _Verified,
+        identity: ClusterIdentity,
+        status: ConnectionStatus,
+        mode: str,
+    ) -> bool:
+        """Whether the upload leads to the same place by the same credential, and that was known to work."""
+        credential_id = before.connection.credential_id
+        return (
+            (before.status, before.cluster_id, before.meshsync_mode) == (status, identity.cluster_id, mode)
+            and bool(before.connection.metadata["reachable"])
+            and credential_id is not None
+            # Its text is the whole context: address and names as well.
+            and await self._vault.holds(credential_id, portable(one.context))
+        )
+
     async def _note_failure(
-        self, tx: Transaction, one: _Verified, error: KubeError, mode: str, caller: Caller, outcome: _Outcome
+        self, tx: Transaction, one: _Verified, error: KubeError, mode: str, caller: Caller, outcome: Outcome
     ) -> None:
         """Keep a cluster that did not answer as `not found`, so that it can be tried again without an upload."""
         refusal = problem_of(error, f"Cluster '{one.about.name}'").problem
@@ -302,87 +326,9 @@ class ContextsService:
         )
 
 
-class _Outcome:
-    """What became of each context, while it is being found out."""
-
-    def __init__(self) -> None:
-        self.connected: list[KubernetesContext] = []
-        self.ignored: list[KubernetesContext] = []
-        self.errored: list[KubernetesContext] = []
-        self.refused: list[RefusedContext] = []
-        #: Connections that this registration has made or renewed already.
-        self.taken: set[UUID] = set()
-        #: Connections as they were before, whose clients are to be closed.
-        self.replaced: list[StoredConnection] = []
-
-    def take(self, stored: StoredConnection, name: str) -> None:
-        self.taken.add(stored.id)
-        shown = _as_uploaded(stored, name)
-        (self.connected if stored.status is ConnectionStatus.CONNECTED else self.ignored).append(shown)
-
-    def ignore(self, stored: StoredConnection, name: str, problem: Problem) -> None:
-        self.ignored.append(_as_uploaded(stored, name))
-        self.refused.append(RefusedContext(name=name, problem=problem))
-
-    def fail(self, shown: KubernetesContext, name: str, problem: Problem) -> None:
-        self.errored.append(shown)
-        self.refused.append(RefusedContext(name=name, problem=problem))
-
-    def reply(self) -> RegisteredContexts:
-        return RegisteredContexts(
-            connected_contexts=self.connected,
-            ignored_contexts=self.ignored,
-            errored_contexts=self.errored,
-            refused=self.refused,
-        )
-
-
-def _as_uploaded(stored: StoredConnection, name: str) -> KubernetesContext:
-    """The context under the name that it has in the file, which is what mesheryctl looks for."""
-    return contexts.context_of(stored.connection).model_copy(update={"name": name})
-
-
-def _unusable(refused: Sequence[RefusedContext]) -> Invalid:
-    """That nothing can be connected with a kubeconfig: the first reason, and how to mend it; the others beside it."""
-    first = refused[0].problem
-    return Invalid(
-        first.title,
-        code=first.code,
-        fields=tuple(FieldProblem(path=one.name, message=one.problem.title) for one in refused[:100]),
-        cause=first.probable_cause,
-        remedy=first.remediation,
-    )
-
-
-def _refused(kubeconfig: ReadKubeconfig, names: Iterable[str]) -> list[RefusedContext]:
-    return [
-        RefusedContext(name=name, problem=kubeconfig_problem(error).problem)
-        for name in names
-        for error in kubeconfig.refused[name][:1]
-    ]
-
-
 def _failed(one: _Verified) -> RefusedContext | None:
     if isinstance(one.found, ClusterIdentity):
         return None
     return RefusedContext(
         name=one.about.name, problem=problem_of(one.found, f"Cluster '{one.about.name}'").problem
     )
-
-
-def _unknown(name: str) -> RefusedContext:
-    problem = NotFound(
-        f"The kubeconfig has no context '{name[:200]}'.",
-        code="context_unknown",
-        remedy="Choose contexts by the names or ids that reading the kubeconfig gives.",
-    ).problem
-    return RefusedContext(name=name, problem=problem)
-
-
-def _same_cluster(stored: StoredConnection) -> Problem:
-    return Conflict(
-        f"It leads to the same cluster as '{stored.connection.name}', which is connected by another context.",
-        code="cluster_connected",
-        cause="The uid of namespace kube-system is the same.",
-        remedy="Upload this context alone if its credential is to be used instead.",
-    ).problem

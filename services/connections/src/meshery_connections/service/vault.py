@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from collections.abc import Sequence
@@ -74,6 +75,14 @@ class Vault:
                 cause="The master key file was changed or replaced, or the row was tampered with.",
                 remedy="Restore the master key file, or upload the kubeconfig again.",
             ) from error
+
+    async def holds(self, credential_id: UUID, secret: str) -> bool:
+        """Whether this very secret is kept there; False also for one that is gone or does not open."""
+        try:
+            kept = await self.credential(credential_id)
+        except (Unavailable, Internal):
+            return False
+        return hmac.compare_digest(kept.encode(), secret.encode())
 
     def digest_key(self, organization_id: UUID) -> bytes:
         """The key that MeshSync makes digests of secret values with; the same after every restart."""

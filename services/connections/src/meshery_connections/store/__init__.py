@@ -2,6 +2,13 @@
 
 from meshery_connections.store.connections import CHANNEL, OBJECT_KIND, ConnectionStore
 from meshery_connections.store.credentials import CredentialStore
-from meshery_connections.store.observations import ObservationStore
+from meshery_connections.store.observations import DOCUMENTS_CHANNEL, ObservationStore
 
-__all__ = ["CHANNEL", "OBJECT_KIND", "ConnectionStore", "CredentialStore", "ObservationStore"]
+__all__ = [
+    "CHANNEL",
+    "DOCUMENTS_CHANNEL",
+    "OBJECT_KIND",
+    "ConnectionStore",
+    "CredentialStore",
+    "ObservationStore",
+]

@@ -265,6 +265,22 @@ class ConnectionStore:
         tx.notify(CHANNEL)
         return stored(row)
 
+    async def confirm(
+        self, tx: Transaction, connection_id: UUID, metadata: dict[str, Any]
+    ) -> StoredConnection:
+        """What a cluster says of itself today, where nothing else of its connection has changed."""
+        row = await tx.fetchrow(
+            f"""
+            update connections as c set metadata = c.metadata || $2, updated_at = now()
+            where c.id = $1
+            returning {COLUMNS}
+            """,  # noqa: S608 -- the columns are a constant of ours
+            connection_id,
+            metadata,
+        )
+        assert row is not None  # noqa: S101 -- the caller holds a lock on it
+        return stored(row)
+
     async def set_status(
         self, tx: Transaction, connection_id: UUID, status: ConnectionStatus
     ) -> StoredConnection:

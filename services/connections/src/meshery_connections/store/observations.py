@@ -8,6 +8,9 @@ from uuid import UUID
 from meshery_common.database import Queries, Transaction
 from meshery_connections.domain.connections import Health
 
+#: Wakes who teaches the registry, in whichever replica: documents have to be sent again.
+DOCUMENTS_CHANNEL = "documents"
+
 
 class ObservationStore:
     """Statements over what is seen. They leave `updated_at` alone: nobody changed the connection."""
@@ -90,9 +93,10 @@ class ObservationStore:
             digest,
         )
 
-    async def forget_all_documents(self, queries: Queries, connection_id: UUID) -> None:
-        """Have the registry learn everything again: it may have lost what it learned."""
-        await queries.execute("delete from openapi_documents where connection_id = $1", connection_id)
+    async def forget_all_documents(self, tx: Transaction, connection_id: UUID) -> None:
+        """Have the registry learn everything again, at once: it may have lost what it learned."""
+        await tx.execute("delete from openapi_documents where connection_id = $1", connection_id)
+        tx.notify(DOCUMENTS_CHANNEL)
 
     async def forget_documents(
         self, queries: Queries, connection_id: UUID, group_versions: list[str]

@@ -54,7 +54,8 @@ class NATSLogins:
             login,
             self._issuer,
             account=ACCOUNT,
-            name=holder.token.name,
+            # What a server knows the connection by, so that all of a token's are found when it is revoked.
+            name=str(holder.token.token_id),
             permissions=integrator_permissions(inbox).as_claims(),
             expires_at=holder.token.expires_at,
             now=now,
