@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_connections.settings import ConnectionsSettings
 from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
@@ -47,39 +48,51 @@ async def test_a_cluster_is_connected_once_however_often_it_is_uploaded(
     ]
 
 
-async def test_the_same_upload_again_changes_nothing_that_is_at_work(
-    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, connection_id: UUID, database: Database
-) -> None:
-    async def upload(kubeconfig: str, **options: str) -> int:
-        """The revision afterwards: with it begin new clients, and a new watch."""
-        request = RegisterKubeconfig(kubeconfig=kubeconfig, **options)
-        reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
-        assert [one.connection_id for one in reply.connected_contexts] == [connection_id]
-        return int(
-            await database.fetchval(
-                EVERY_ORGANIZATION, "select revision from connections where id = $1", connection_id
-            )
-        )
+class TestWithoutChecks:
+    """Nothing looks at the cluster meanwhile and finds that it answers."""
 
-    sealed = "select sealed from credentials"
-    before = await database.fetchval(EVERY_ORGANIZATION, sealed)
-    first = await upload(sandbox_cluster.kubeconfig)
-    assert await upload(sandbox_cluster.kubeconfig) == first == 1
-    assert await database.fetchval(EVERY_ORGANIZATION, sealed) == before
-    document = yaml.safe_load(sandbox_cluster.kubeconfig)
-    document["contexts"][0]["context"]["namespace"] = "kube-system"
-    assert await upload(yaml.safe_dump(document)) == first + 1
-    assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 2
-    # One that is thought to be away is tried anew at once.
-    await database.execute(EVERY_ORGANIZATION, "update connections set reachable = false")
-    assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 3
-    # As is one whose credential opens no more: this is what its error tells people to do.
-    await database.execute(
-        EVERY_ORGANIZATION, "update credentials set sealed = sealed || ''::bytea || '\\x00'"
-    )
-    assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 4
-    pong = await ask(contract.PING, ConnectionId(connection_id=connection_id), caller)
-    assert pong.server_version.startswith("v1.")
+    @pytest.fixture
+    def settings(self, settings: ConnectionsSettings) -> ConnectionsSettings:
+        return settings.model_copy(update={"health_check_seconds": 3600})
+
+    async def test_the_same_upload_again_changes_nothing_that_is_at_work(
+        self,
+        ask: Ask,
+        caller: Caller,
+        sandbox_cluster: ClusterForTests,
+        connection_id: UUID,
+        database: Database,
+    ) -> None:
+        async def upload(kubeconfig: str, **options: str) -> int:
+            """The revision afterwards: with it begin new clients, and a new watch."""
+            request = RegisterKubeconfig(kubeconfig=kubeconfig, **options)
+            reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
+            assert [one.connection_id for one in reply.connected_contexts] == [connection_id]
+            return int(
+                await database.fetchval(
+                    EVERY_ORGANIZATION, "select revision from connections where id = $1", connection_id
+                )
+            )
+
+        sealed = "select sealed from credentials"
+        before = await database.fetchval(EVERY_ORGANIZATION, sealed)
+        first = await upload(sandbox_cluster.kubeconfig)
+        assert await upload(sandbox_cluster.kubeconfig) == first == 1
+        assert await database.fetchval(EVERY_ORGANIZATION, sealed) == before
+        document = yaml.safe_load(sandbox_cluster.kubeconfig)
+        document["contexts"][0]["context"]["namespace"] = "kube-system"
+        assert await upload(yaml.safe_dump(document)) == first + 1
+        assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 2
+        # One that is thought to be away is tried anew at once.
+        await database.execute(EVERY_ORGANIZATION, "update connections set reachable = false")
+        assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 3
+        # As is one whose credential opens no more: this is what its error tells people to do.
+        await database.execute(
+            EVERY_ORGANIZATION, "update credentials set sealed = sealed || ''::bytea || '\\x00'"
+        )
+        assert await upload(yaml.safe_dump(document), meshsync_mode="operator") == first + 4
+        pong = await ask(contract.PING, ConnectionId(connection_id=connection_id), caller)
+        assert pong.server_version.startswith("v1.")
 
 
 async def test_two_ways_into_one_cluster_are_one_connection(

@@ -18,7 +18,7 @@ from meshery_connections.domain.connections import Health, StoredConnection
 from meshery_connections.domain.contexts import ClusterIdentity, ContextDescription
 from meshery_connections.service.doors import Doors
 from meshery_connections.service.moves import Actor, Moves
-from meshery_connections.service.outcomes import Outcome, refused_in, same_cluster, unusable
+from meshery_connections.service.outcomes import Outcome, refused_in, same_cluster, unknown, unusable
 from meshery_connections.service.vault import Vault
 from meshery_connections.store import ConnectionStore, ObservationStore
 from meshery_contracts.caller import Caller
