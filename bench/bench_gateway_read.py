@@ -23,7 +23,7 @@ from load import Round, load
 from meshery_embedded.process import Command, Process
 from meshery_standalone.app import answering, own_bus
 from meshery_standalone.infrastructure import Infrastructure, infrastructure
-from meshery_standalone.members import MEMBERS, environment_of, values_of
+from meshery_standalone.members import MEMBERS, STATEFUL, environment_of, values_of
 from meshery_standalone.separate import SeparateProcess
 from meshery_standalone.settings import StandaloneSettings
 
@@ -119,7 +119,7 @@ async def main() -> None:
             kubeconfig="",
         )
         async with AsyncExitStack() as stack:
-            servers = await stack.enter_async_context(infrastructure(settings, home))
+            servers = await stack.enter_async_context(infrastructure(settings, home, STATEFUL))
             bus = await stack.enter_async_context(own_bus(servers))
             for member in MEMBERS:
                 if member.name not in NEEDED:
@@ -128,7 +128,9 @@ async def main() -> None:
                     member.name, values_of(member.name, settings, home, servers, None)
                 )
                 log_file = home / "logs" / f"{member.name}.log"
-                await stack.enter_async_context(SeparateProcess.started(member.name, environment, log_file))
+                await stack.enter_async_context(
+                    SeparateProcess.started(member.name, environment, log_file, print)
+                )
                 await answering(bus, member, settings.port)
             design_id, body = await saved_design(settings.port)
             path = f"/api/pattern/{design_id}"

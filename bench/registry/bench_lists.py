@@ -24,7 +24,7 @@ from load import Round, load
 
 from meshery_standalone.app import answering, own_bus
 from meshery_standalone.infrastructure import infrastructure
-from meshery_standalone.members import MEMBERS, environment_of, values_of
+from meshery_standalone.members import MEMBERS, STATEFUL, environment_of, values_of
 from meshery_standalone.separate import SeparateProcess
 from meshery_standalone.settings import StandaloneSettings
 
@@ -113,7 +113,7 @@ async def main() -> int:
             kubeconfig="",
         )
         async with AsyncExitStack() as stack:
-            servers = await stack.enter_async_context(infrastructure(settings, home))
+            servers = await stack.enter_async_context(infrastructure(settings, home, STATEFUL))
             bus = await stack.enter_async_context(own_bus(servers))
             for member in MEMBERS:
                 if member.name not in NEEDED:
@@ -121,7 +121,9 @@ async def main() -> int:
                 values = values_of(member.name, settings, home, servers, None)
                 environment = environment_of(member.name, values)
                 log_file = home / "logs" / f"{member.name}.log"
-                await stack.enter_async_context(SeparateProcess.started(member.name, environment, log_file))
+                await stack.enter_async_context(
+                    SeparateProcess.started(member.name, environment, log_file, print)
+                )
                 await answering(bus, member, settings.port)
             await many_components(servers.postgres.admin_dsn("meshery"))
             async with (

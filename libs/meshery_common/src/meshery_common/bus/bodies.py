@@ -11,8 +11,8 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 import structlog
@@ -137,16 +137,16 @@ class Bodies:
 
     # --- receiving ----------------------------------------------------------------------------------------
 
-    @asynccontextmanager
-    async def fetched(self, reference: str, most: int) -> AsyncIterator[bytes]:
-        """The body that a reference stands for; it counts as taken memory for the time of the block.
+    async def fetch(self, reference: str, most: int) -> tuple[bytes, Callable[[], None]]:
+        """The body that a reference stands for, and what gives its room in memory back.
 
         Goes on after a lost connection: set a timeout around it. Raises Invalid for a broken reference, TooLarge
         for more than `most` bytes, Unavailable when there is no room, its holder is gone, or it arrives damaged.
         """
         place = _checked(reference, most)
         annotate("meshery.bus.large_bytes_received", place.size)
-        with self._room.take(place.size):
+        with ExitStack() as taken:
+            taken.enter_context(self._room.take(place.size))
             said = GONE
             try:
                 body = await self._assembled(place)
@@ -156,7 +156,7 @@ class Bodies:
                 with contextlib.suppress(Unavailable):
                     await self._connection.publish(place.subject, said)
             BYTES.labels(self._service, "received").inc(len(body))
-            yield body
+            return body, taken.pop_all().close
 
     async def _assembled(self, place: BodyReference) -> bytes:
         parts = [b""] * place.parts

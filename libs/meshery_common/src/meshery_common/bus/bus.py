@@ -150,14 +150,17 @@ class Bus:
             headers[Header.CALLER] = assertion
         if endpoint.command:
             headers[Header.IDEMPOTENCY_KEY] = idempotency_key or secrets.token_hex(16)
-        self._check_size(endpoint, payload)
+        send = self._ask
+        if len(payload) > self._settings.max_message_bytes:
+            self._check_size(endpoint, payload)
+            send = self._send_large
         if not tracing():
-            return await self._sent(endpoint.subject, payload, seconds, headers)
+            return await send(endpoint.subject, payload, seconds, headers)
         with span(
             self.service, f"{endpoint.service} {endpoint.verb}", SpanKind.CLIENT, rpc_attributes(endpoint)
         ):
             carry(headers)
-            return await self._sent(endpoint.subject, payload, seconds, headers)
+            return await send(endpoint.subject, payload, seconds, headers)
 
     def _check_size(self, endpoint: Endpoint[RequestT, ReplyT], payload: bytes) -> None:
         settings = self._settings
@@ -169,16 +172,16 @@ class Bus:
                 remedy=f"Keep it under {most:,} bytes or send it in parts.",
             )
 
-    async def _sent(self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]) -> bytes:
-        if len(payload) <= self._settings.max_message_bytes:
-            return await self._ask(subject, payload, seconds, headers)
+    async def _send_large(
+        self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]
+    ) -> bytes:
         until = time.monotonic() + seconds
         async with self._bodies.held(payload) as held:
             headers[Header.BODY] = held.reference
             return await self._ask(subject, b"", until - time.monotonic(), headers)
 
     async def _ask(self, subject: str, payload: bytes, seconds: float, headers: dict[str, str]) -> bytes:
-        until = asyncio.get_running_loop().time() + seconds
+        until = time.monotonic() + seconds
         for pause in (*NO_RESPONDER_PAUSES_SECONDS, None):
             client = self._connection.client
             try:
@@ -203,19 +206,20 @@ class Bus:
                 if Header.SERVICE_ERROR_CODE in reply.headers:
                     raise error_from(_problem_of(reply.data))
                 if Header.BODY in reply.headers:
-                    return await self._fetched(reply.headers[Header.BODY], subject, until)
+                    left = until - time.monotonic()
+                    return await self._fetched(reply.headers[Header.BODY], subject, left)
             return reply.data
         raise AssertionError("unreachable: the last pause is None")
 
-    async def _fetched(self, reference: str, subject: str, until: float) -> bytes:
+    async def _fetched(self, reference: str, subject: str, seconds: float) -> bytes:
         try:
-            async with (
-                asyncio.timeout_at(until),
-                self._bodies.fetched(reference, self._settings.max_large_bytes) as body,
-            ):
-                return body
+            async with asyncio.timeout(seconds):
+                body, give_back = await self._bodies.fetch(reference, self._settings.max_large_bytes)
         except TimeoutError:
             raise _no_reply_in_time(subject) from None
+        # From here on it belongs to who asked.
+        give_back()
+        return body
 
     async def _await_reply(
         self, client: Client, subject: str, payload: bytes, seconds: float, headers: dict[str, str]

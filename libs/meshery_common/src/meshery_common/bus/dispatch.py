@@ -10,7 +10,6 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -108,8 +107,8 @@ class Dispatcher:
     ) -> Callable[[Msg], Awaitable[None]]:
         """The callback that serves one endpoint: it only starts a task, so that no message waits for another."""
 
-        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
-            return await handler(_decoded(endpoint, body), caller)
+        def answer(body: bytes, caller: Caller) -> Awaitable[ReplyT | Encoded[ReplyT]]:
+            return handler(_decoded(endpoint, body), caller)
 
         return self._route(endpoint, answer, connection)
 
@@ -121,8 +120,8 @@ class Dispatcher:
     ) -> Callable[[Msg], Awaitable[None]]:
         """The same for a handler that has the request read elsewhere."""
 
-        async def answer(body: bytes, caller: Caller) -> ReplyT | Encoded[ReplyT]:
-            return await handler(Encoded(body), caller)
+        def answer(body: bytes, caller: Caller) -> Awaitable[ReplyT | Encoded[ReplyT]]:
+            return handler(Encoded(body), caller)
 
         return self._route(endpoint, answer, connection)
 
@@ -241,24 +240,30 @@ class Dispatcher:
                 retry_after_seconds=0.2,
             )
         settings = self._settings
-        most = max(min(terms.take, settings.max_large_bytes), settings.max_message_bytes)
+        most = settings.max_message_bytes
+        if terms.take > most:
+            most = min(terms.take, settings.max_large_bytes)
+        give_back: Callable[[], None] | None = None
         until = asyncio.get_running_loop().time() + deadline - time.monotonic()
         self._handling += 1
         try:
             async with asyncio.timeout_at(until):
                 caller = await self._caller(endpoint, headers)
-                async with self._body(endpoint, message) as body:
-                    context = RequestContext(
-                        caller=caller,
-                        assertion=headers.get(Header.CALLER, ""),
-                        deadline=deadline,
-                        request_id=request_id,
-                        idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
-                        fingerprint=await self._fingerprint(endpoint, body) if endpoint.command else b"",
-                        answer_bytes=most,
-                    )
-                    with serving(context):
-                        reply = await handler(body, caller)
+                body = message.data
+                if Header.BODY in headers:
+                    # Only now that it is known who is asking, and that he may.
+                    body, give_back = await self._fetched(endpoint, headers[Header.BODY])
+                context = RequestContext(
+                    caller=caller,
+                    assertion=headers.get(Header.CALLER, ""),
+                    deadline=deadline,
+                    request_id=request_id,
+                    idempotency_key=headers.get(Header.IDEMPOTENCY_KEY, "") if endpoint.command else "",
+                    fingerprint=await self._fingerprint(endpoint, body) if endpoint.command else b"",
+                    answer_bytes=most,
+                )
+                with serving(context):
+                    reply = await handler(body, caller)
             payload = encode(reply)
         except Repeated as repeat:
             payload = repeat.answer
@@ -279,6 +284,8 @@ class Dispatcher:
             ) from error
         finally:
             self._handling -= 1
+            if give_back is not None:
+                give_back()
         if len(payload) <= settings.max_message_bytes:
             return payload
         if len(payload) > most:
@@ -293,13 +300,12 @@ class Dispatcher:
         await self._hand_over(endpoint, message, payload, until)
         return None
 
-    def _body(self, endpoint: Endpoint[RequestT, ReplyT], message: Msg) -> AbstractAsyncContextManager[bytes]:
-        """The body of a request. A large one is fetched once it is known who is asking, and that he may."""
-        if message.headers is None or Header.BODY not in message.headers:
-            return nullcontext(message.data)
+    async def _fetched(
+        self, endpoint: Endpoint[RequestT, ReplyT], reference: str
+    ) -> tuple[bytes, Callable[[], None]]:
         settings = self._settings
         most = settings.max_large_bytes if endpoint.large_requests else settings.max_message_bytes
-        return self._bodies.fetched(message.headers[Header.BODY], most)
+        return await self._bodies.fetch(reference, most)
 
     async def _fingerprint(self, endpoint: Endpoint[RequestT, ReplyT], body: bytes) -> bytes:
         if len(body) <= self._settings.max_message_bytes:
