@@ -298,10 +298,14 @@ async def test_a_run_from_where_it_stands_to_its_end(wire: Wire, stubs: Stubs, p
     await wire.send("subscribe", "1", {"query": query, "variables": {"id": str(run.id)}})
     assert (await wire.next())["runProgress"] == {"sequence": 1, "status": "running", "done": 0, "total": 0}
     other = fact.model_copy(update={"run_id": uuid4()})
+    # Told by the outbox after it was read: a run does not go back.
+    late = fact.model_copy(update={"status": deployments.RunStatus.PENDING, "done": 0})
     last = fact.model_copy(update={"status": deployments.RunStatus.SUCCEEDED, "done": 2})
     for topic, told in (
         (deployments.RUN_PROGRESSED, other),
+        (deployments.RUN_STARTED, late),
         (deployments.RUN_PROGRESSED, fact),
+        (deployments.RUN_PROGRESSED, fact.model_copy(update={"done": 0})),
         (deployments.RUN_FINISHED, last),
     ):
         await stubs.tell(topic, told, person.organization_id, told.run_id)

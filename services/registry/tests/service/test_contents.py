@@ -14,7 +14,7 @@ import orjson
 import pytest
 
 from meshery_common.background import alongside
-from meshery_common.database import Database
+from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts import definitions, imports, registry
 from meshery_contracts.paging import PageRequest
 from meshery_contracts.registry import KindName, ListComponents, ListModels, RegisterOpenAPI
@@ -186,6 +186,35 @@ async def test_a_cluster_that_serves_what_ships_with_us_makes_no_copies(
     assert str(resolved.kinds[0].component_id) == page.components[0]["id"]
     registrants = await client.ask(registry.LIST_REGISTRANTS, PageRequest(search="sandbox"))
     assert [one["summary"]["components"] for one in registrants.registrants] == [1]
+
+
+async def test_a_cluster_that_teaches_and_what_is_stored_wait_for_each_other(
+    db: Database, client: Any
+) -> None:
+    """Otherwise a cluster would find that a kind does not ship, and store a copy that nobody sees before it is late."""
+    store, organization_id = ContentStore(), client.caller.organization_id
+    async with asyncio.TaskGroup() as group, db.transaction(organization_id) as learning:
+        await store.keep_still(learning)
+        storing = group.create_task(Contents(db, PackageRegistrar(), CONTENT).store())
+        await until_somebody_waits(db)
+        assert not await db.fetchval(SHIPPED, "select count(*) from components")
+    assert storing.result() > 1
+    async with asyncio.TaskGroup() as group, db.transaction(SHIPPED) as shipping:
+        await store.await_learners(shipping)
+        registering = group.create_task(client.register(shipped_registration()))
+        await until_somebody_waits(db)
+    assert (registering.result().added, registering.result().unchanged) == (0, 1)
+
+
+async def until_somebody_waits(db: Database) -> None:
+    """Wait until a transaction waits for a lock of the kind that `ContentStore` takes."""
+    waiting = """
+        select count(*) from pg_stat_activity
+        where wait_event_type = 'Lock' and wait_event = 'advisory' and datname = current_database()
+    """
+    async with asyncio.timeout(20):
+        while not await db.fetchval(EVERY_ORGANIZATION, waiting):
+            await asyncio.sleep(0.02)
 
 
 async def test_the_version_that_a_cluster_serves_stands_for_a_kind(db: Database, client: Any) -> None:

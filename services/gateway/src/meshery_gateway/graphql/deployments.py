@@ -112,6 +112,7 @@ def follow_run(_: object, info: Info, run_id: UUID) -> AsyncGenerator[Told, None
         *topics,
         read=read,
         tell=tell,
+        far=lambda told: (told["status"] in _FINISHED, told["status"] is not RunStatus.PENDING, told["done"]),
         over=lambda told: told["status"] in _FINISHED,
     )
 

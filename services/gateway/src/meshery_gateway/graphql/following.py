@@ -49,11 +49,13 @@ async def progress(
     *topics: Topic[Any],
     read: Callable[[], Awaitable[Told]],
     tell: Callable[[Message], Told | None],
+    far: Callable[[Told], tuple[int, ...]],
     over: Callable[[Told], bool],
 ) -> AsyncGenerator[Told, None]:
     """Something from where it stands to its end: read at once and after a gap, in between told step by step.
 
-    `tell` gives None for what is about something else. Whoever may not read it is refused here.
+    `tell` gives None for what is about something else. Facts come a moment later than what is read: those that are
+    less far (`far` compares) than what was told already are left out. Whoever may not read it is refused here.
     """
     context = info.context
     with context.live.follow(context.session, key, *topics) as following:
@@ -66,7 +68,7 @@ async def progress(
                 return
             if delivery.happened is None:
                 told = await read()
-            elif (news := tell(delivery.happened.event)) is not None:
+            elif (news := tell(delivery.happened.event)) is not None and far(news) >= far(told):
                 told = news
             else:
                 continue

@@ -33,6 +33,7 @@ _import = ObjectType("Import")
 _delivery = ObjectType("ImportDelivery")
 
 BINDABLES = (_query, _mutation, _subscription, _import, _delivery)
+_FIRST = ImportStatus.PENDING
 _FINISHED = (ImportStatus.SUCCEEDED, ImportStatus.FAILED, ImportStatus.CANCELLED)
 _STEP = ("import_id", "status", "stage", "models_done", "models_total")
 _COUNTS = ("added", "updated", "unchanged", "refused")
@@ -85,7 +86,13 @@ def follow_import(_: object, info: Info, import_id: UUID) -> AsyncGenerator[Told
 
     topics = (contract.IMPORT_STARTED, contract.IMPORT_PROGRESSED, contract.IMPORT_FINISHED)
     return progress(
-        info, Key.IMPORT_MODELS, *topics, read=read, tell=tell, over=lambda told: told["status"] in _FINISHED
+        info,
+        Key.IMPORT_MODELS,
+        *topics,
+        read=read,
+        tell=tell,
+        far=lambda told: (told["status"] in _FINISHED, told["status"] is not _FIRST, told["models_done"]),
+        over=lambda told: told["status"] in _FINISHED,
     )
 
 

@@ -10,6 +10,7 @@ from meshery_common.database import Queries, Transaction
 from meshery_registry.domain.definitions import NewModel
 from meshery_registry.store.visible import SHIPPED
 
+_WHAT_SHIPS: LiteralString = "hashtextextended('what ships', 0)"
 #: What clusters taught and ships with us just so: the same model, version, kind and schema.
 _COPIES: LiteralString = """
     select c.organization_id, c.id, s.id as shipped_id from components c
@@ -61,6 +62,14 @@ class ContentStore:
             list(model_ids),
         )
         return [row["model_name"] for row in rows]
+
+    async def keep_still(self, tx: Transaction) -> None:
+        """Have nothing more ship until this ends: what was found not to ship would be stored as a copy of it."""
+        await tx.execute(f"select pg_advisory_xact_lock_shared({_WHAT_SHIPS})")
+
+    async def await_learners(self, tx: Transaction) -> None:
+        """Wait for whoever has kept still, so that his copies are there to be dropped."""
+        await tx.execute(f"select pg_advisory_xact_lock({_WHAT_SHIPS})")
 
     async def shipped(
         self, queries: Queries, model: NewModel, group_version: str, kinds: Sequence[str]

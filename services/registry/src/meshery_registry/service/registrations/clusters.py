@@ -120,6 +120,7 @@ class RegistrationsService:
         """Store what was learned in place of what this cluster served before."""
         learned_kinds = components_of(model, request.group_version, learned.kinds)
         # What ships with us just so is named, not stored a second time: lists show it once.
+        await self._contents.keep_still(tx)
         shipped = await self._contents.shipped(
             tx, model, request.group_version, [one.kind for one in learned.kinds]
         )

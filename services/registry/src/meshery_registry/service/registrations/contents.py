@@ -66,6 +66,7 @@ class Contents:
         for package in packages:
             async with self._db.transaction(SHIPPED) as tx:
                 await self._registrar.register(tx, package, _US, complete=True)
+                await self._store.await_learners(tx)
         for organization_id in await self._store.organizations_with_copies(
             self._db.within(EVERY_ORGANIZATION)
         ):
