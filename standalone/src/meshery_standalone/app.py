@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,17 +100,25 @@ class Services:
         return owner
 
     async def separate(self, stack: AsyncExitStack) -> Owner:
-        """Each as a process: identity first, the others at once."""
-        first, *others = MEMBERS
+        """Each as a process: identity first, the others at once; they end the other way round."""
+        first, *others, way_in = MEMBERS
         await self._spawn(stack, first, None)
         owner = await _owner(self._bus)
         for member in others:
             await self._spawn(stack, member, owner)
+        stack.push_async_callback(self._stop, others)
+        await self._spawn(stack, way_in, owner)
         for member in MEMBERS:
             await answering(self._bus, member, self._settings.port)
             self.processes[member.name].answered = True
             self._console.ready(member.name, f"process {self.processes[member.name].pid}")
         return owner
+
+    async def _stop(self, members: Sequence[Member]) -> None:
+        """End services at the same time: nobody comes in any more, and what is at work is handed over."""
+        async with asyncio.TaskGroup() as group:
+            for member in members:
+                group.create_task(self.processes[member.name].stop())
 
     async def _spawn(self, stack: AsyncExitStack, member: Member, owner: Owner | None) -> None:
         values = values_of(member.name, self._settings, self._home, self._servers, owner)

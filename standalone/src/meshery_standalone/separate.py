@@ -46,6 +46,7 @@ class SeparateProcess:
         self.process: Process | None = None
         #: Set once the service has answered: from then on an end is mended, before it is an error.
         self.answered = False
+        self._stopping = False
 
     @classmethod
     @asynccontextmanager
@@ -70,6 +71,8 @@ class SeparateProcess:
                 code = await asyncio.shield(process.exited)
             finally:
                 await process.stop()
+            if self._stopping:
+                await asyncio.Event().wait()
             if not self.answered:
                 raise CannotRunError(
                     f"The service {self.name} ended with {_ending(code)} while it started.\n"
@@ -81,6 +84,12 @@ class SeparateProcess:
                 seconds = _FIRST_PAUSE_SECONDS
             await pause(seconds)
             seconds = min(seconds * 2, _LONGEST_PAUSE_SECONDS)
+
+    async def stop(self) -> None:
+        """End it in order, and do not start it again."""
+        self._stopping = True
+        if self.process is not None:
+            await self.process.stop()
 
     @property
     def pid(self) -> int:

@@ -56,16 +56,25 @@ class OwnContexts:
 
     async def follow(self) -> None:
         """Look whenever the files change; run as a supervised task."""
-        async with leases.held(self._db, "own kubeconfig"):
-            seen: Hashable = None
-            while True:
-                version = self._kubeconfigs.own_version()
-                if version != seen:
-                    await self.look()
-                    seen = version
-                if self._connect:
-                    await self.connect()
-                await pause(self._every_seconds)
+        while True:
+            try:
+                async with leases.held(self._db, "own kubeconfig"):
+                    await self._look_for_ever()
+            except leases.LeaseLost:
+                log.warning(
+                    "another replica looks at this machine's kubeconfig, or we did not run for a while"
+                )
+
+    async def _look_for_ever(self) -> None:
+        seen: Hashable = None
+        while True:
+            version = self._kubeconfigs.own_version()
+            if version != seen:
+                await self.look()
+                seen = version
+            if self._connect:
+                await self.connect()
+            await pause(self._every_seconds)
 
     async def look(self) -> None:
         """Offer new contexts, follow changed ones, and mark those that are gone."""
