@@ -28,6 +28,7 @@ from meshery_gateway.graphql.schema import executable
 from meshery_gateway.http.live import Live
 from meshery_gateway.http.live_sessions import Credential, LiveSession
 from meshery_gateway.http.sessions import Session, Sessions
+from meshery_gateway.http.visibility import VisibleConnections
 
 FOLLOWERS = 1_000
 EVENTS = 20
@@ -118,7 +119,7 @@ async def main() -> int:
     )  # fmt: skip
     bus: Any = AnswersAtOnce()
     sessions = Sessions(bus, 60)
-    live = Live(sessions)
+    live = Live(sessions, VisibleConnections(bus))
     context = Context(bus, live, LiveSession(sessions, Credential("", "", loopback=True), session))
     executor = Executor(executable(), max_depth=12, max_cost=20_000)
     unknown, known = await queries(executor, context)

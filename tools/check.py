@@ -65,12 +65,12 @@ def source_path(root: Path = ROOT) -> str:
 
 
 def _typed(root: Path) -> list[str]:
-    """What mypy reads: all packages, all tests, the tools."""
+    """What mypy reads: all packages, all tests, the tools and the benchmarks."""
     folders = [str(member.code.relative_to(root)) for member in members(root) if member.code.is_dir()]
     tests = [root / "tests", *(member.folder / "tests" for member in members(root))]
     # mypy refuses a folder without Python files.
     folders += [str(one.relative_to(root)) for one in tests if any(one.rglob("*.py"))]
-    return [*folders, "tools"]
+    return [*folders, "tools", "bench"]
 
 
 def run(step: Step, root: Path = ROOT) -> Outcome:
