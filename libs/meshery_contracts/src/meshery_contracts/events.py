@@ -150,7 +150,7 @@ DELETE = Endpoint(
     Nothing,
     key=Key.VIEW_EVENTS,
     command=True,
-    summary="Delete events of the caller's organisation.",
+    summary="Remove events from the caller's own list.",
 )
 #: Every stored event, at once, for whoever watches; the same event is in the list.
 STORED = Topic("meshery.live.events.v1.{organization_id}.event_stored.{id}", Event)

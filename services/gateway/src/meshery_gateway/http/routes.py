@@ -33,7 +33,7 @@ class Route:
     tag: str
     #: Query parameters in camelCase.
     query: tuple[str, ...] = ()
-    #: Largest body in bytes; None for the usual limit.
+    #: Largest body in bytes, None for the usual limit: what the handler reads, and a test of attacks tries to exceed.
     max_body_bytes: int | None = None
     #: Further endpoints that may answer, depending on the body: the key of any one of them opens the route.
     or_by: tuple[Endpoint[Any, Any], ...] = ()
