@@ -12,6 +12,7 @@ import pytest
 from meshery_common import operations
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.operations import Handler, Operation, OperationStatus, Run, Worker
+from meshery_common.operations.records import free_of_the_dead
 from meshery_contracts.errors import Conflict, NotFound, Unavailable
 from meshery_contracts.messages import Message
 
@@ -291,14 +292,58 @@ async def test_a_poison_operation_is_given_up(db: Database) -> None:
         await asyncio.sleep(100)
 
     async with (
-        working(db, {"deploy": crashes}, max_attempts=3, ttl_seconds=1),
-        working(db, {"deploy": crashes}, max_attempts=3, ttl_seconds=1),
+        working(db, {"deploy": crashes}, max_crashes=3, ttl_seconds=1),
+        working(db, {"deploy": crashes}, max_crashes=3, ttl_seconds=1),
     ):
         operation = await ended(db, await begin(db), 20)
     assert attempts == 3
     assert operation.status is OperationStatus.FAILED
     assert operation.problem is not None
     assert operation.problem.code == "operation_gave_up"
+
+
+async def test_crashes_are_not_counted_among_attempts_that_had_a_problem(db: Database) -> None:
+    seen: list[tuple[int, int]] = []
+
+    async def unlucky(run: Run) -> None:
+        seen.append((run.attempt, run.crashes))
+        if run.attempt <= 3:
+            await db.execute(EVERY_ORGANIZATION, GONE)
+            await asyncio.sleep(100)
+        if run.attempt == 4:
+            raise Unavailable("The cluster is away.")
+
+    async with (
+        working(db, {"deploy": unlucky}, max_attempts=2, ttl_seconds=1),
+        working(db, {"deploy": unlucky}, max_attempts=2, ttl_seconds=1),
+    ):
+        operation = await ended(db, await begin(db), 30)
+    assert operation.status is OperationStatus.SUCCEEDED
+    assert seen == [(1, 0), (2, 1), (3, 2), (4, 3), (5, 3)]
+
+
+async def test_what_has_ended_its_worker_before_is_taken_back_later(
+    db: Database, beside: Callable[[str], Awaitable[asyncio.subprocess.Process]]
+) -> None:
+    operation_id = await begin(db)
+    waits = []
+    for _ in range(3):
+        other = await beside(
+            """
+            async def dies(run):
+                print("ready", flush=True)
+                await asyncio.sleep(600)
+            await operations.Worker(db, {"deploy": dies}, ttl_seconds=600).run()
+            """
+        )
+        other.kill()
+        await other.wait()
+        assert await free_of_the_dead(db) == 1
+        wait = "select extract(epoch from available_at - clock_timestamp())::float8 from operations"
+        waits.append(await db.fetchval(EVERY_ORGANIZATION, wait))
+        await db.execute(EVERY_ORGANIZATION, EXPIRE)
+    assert waits[0] <= 0 < waits[1] <= 4 < waits[2] <= 8
+    assert (await look(db, operation_id)).attempt == 3
 
 
 async def test_what_may_pass_is_tried_again_and_the_rest_of_errors_hidden(

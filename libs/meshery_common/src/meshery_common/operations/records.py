@@ -145,7 +145,11 @@ async def request_cancel(tx: Transaction, operation_id: UUID) -> Operation:
 
 
 async def free_of_the_dead(db: Database) -> int:
-    """Let operations be claimed whose worker's process is seen to be dead; how many they are. Raises Unavailable."""
+    """Let operations be claimed whose worker's process is seen to be dead; how many they are. Raises Unavailable.
+
+    At once for the first time. What has ended its worker before waits longer each time, at most as long as its lease
+    lasts: perhaps it is the operation that does it.
+    """
     rows = await db.fetch(
         EVERY_ORGANIZATION,
         "select distinct incarnation from operations where status = 'running' and available_at > clock_timestamp()",
@@ -153,7 +157,10 @@ async def free_of_the_dead(db: Database) -> int:
     return await db.execute(
         EVERY_ORGANIZATION,
         """
-        update operations set available_at = clock_timestamp()
+        update operations set available_at = least(
+            available_at,
+            clock_timestamp() + case when crashes = 0 then interval '0' else interval '2 seconds' * 2 ^ crashes end
+        )
         where incarnation = any($1::text[]) and status = 'running' and available_at > clock_timestamp()
         """,
         [row["incarnation"] for row in rows if is_dead(row["incarnation"])],

@@ -30,9 +30,13 @@ class Run:
     once another worker has taken over. What it does elsewhere must bear being done twice.
     """
 
-    def __init__(self, db: Database, operation: Operation, fence: int, holder: UUID) -> None:
+    def __init__(
+        self, db: Database, operation: Operation, fence: int, holder: UUID, crashes: int = 0
+    ) -> None:
         self._db = db
         self.operation = operation
+        #: How many of the attempts before this one ended their worker.
+        self.crashes = crashes
         #: Grows with every attempt: for systems that can refuse what a former worker still sends.
         self.fence = fence
         self._holder = holder

@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from meshery_common.background import pause, raise_if_cancelled
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.incarnations import incarnation
+from meshery_common.operations.endings import given_up, unforeseen
 from meshery_common.operations.records import (
     CHANNEL,
     COLUMNS,
@@ -26,7 +27,7 @@ from meshery_common.operations.records import (
 )
 from meshery_common.operations.run import OperationCancelled, OperationLost, Run
 from meshery_common.telemetry import Readings, SpanKind, carried, link_to, span, tracing
-from meshery_contracts.errors import Internal, Problem, ProblemError, Word
+from meshery_contracts.errors import Problem, ProblemError, Word
 
 _log = structlog.get_logger(__name__)
 
@@ -64,19 +65,22 @@ class Worker:
         announce: Announce | None = None,
         concurrency: int = 16,
         max_attempts: int = 5,
+        max_crashes: int = 8,
         ttl_seconds: float = 15.0,
         grace_seconds: float = 10.0,
     ) -> None:
-        """`handlers` by kind. After `max_attempts` that ended in a crash or a passing problem it gives up.
+        """`handlers` by kind. After `max_attempts` that ended in a passing problem it gives up, and after
+        `max_crashes` that ended their worker.
 
         An operation whose worker is silent for `ttl_seconds` is taken over; one whose worker's process is seen to
-        be dead at once. At a stop, handlers get `grace_seconds` to end by themselves.
+        be dead at once, the first time. At a stop, handlers get `grace_seconds` to end by themselves.
         """
         self._db = db
         self._handlers = dict(handlers)
         self._announce = announce
         self._concurrency = concurrency
         self._max_attempts = max_attempts
+        self._max_crashes = max_crashes
         self._ttl = timedelta(seconds=ttl_seconds)
         self._grace_seconds = grace_seconds
         self._holder = uuid4()
@@ -142,6 +146,7 @@ class Worker:
                 f"""
                 update operations set
                     status = 'running', holder = $1, incarnation = $5, fence = fence + 1, attempt = attempt + 1,
+                    crashes = crashes + (holder is not null)::int,
                     available_at = clock_timestamp() + $2::interval,
                     started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
                 where operation_id in (
@@ -149,7 +154,7 @@ class Worker:
                     where finished_at is null and available_at <= clock_timestamp() and kind = any($3::text[])
                     order by available_at limit $4 for update skip locked
                 )
-                returning fence, headers, {COLUMNS}
+                returning fence, headers, crashes, {COLUMNS}
                 """,  # noqa: S608 - our own list of columns
                 self._holder,
                 self._ttl,
@@ -162,7 +167,7 @@ class Worker:
             return False
         for row in rows:
             operation = operation_of(row)
-            run = Run(self._db, operation, row["fence"], self._holder)
+            run = Run(self._db, operation, row["fence"], self._holder, row["crashes"])
             running = _Running(run, asked + self._ttl.total_seconds(), row["headers"])
             former = self._running.get(operation.operation_id)
             if former is not None:
@@ -176,9 +181,9 @@ class Worker:
         run = running.run
         log = _log.bind(operation_id=str(run.operation_id), kind=run.operation.kind, attempt=run.attempt)
         try:
-            if run.attempt > self._max_attempts:
+            if run.crashes >= self._max_crashes:
                 log.error("An operation ended its worker too often")
-                await self._finish(run, lambda tx: run.fail(tx, _poison(run)))
+                await self._finish(run, lambda tx: run.fail(tx, given_up(run)))
                 return
             with self._traced(running):
                 await self._handle(run, log)
@@ -234,17 +239,18 @@ class Worker:
         except Exception:
             raise_if_cancelled()
             log.exception("An operation failed unforeseen")
-            await self._again_or_fail(run, _unforeseen(run), log)
+            await self._again_or_fail(run, unforeseen(run), log)
         else:
             await self._finish(run, lambda tx: run.succeed(tx, result))
 
     async def _again_or_fail(self, run: Run, problem: Problem, log: Any) -> None:
         if run.finished:
             return
-        if run.attempt >= self._max_attempts or await run.cancelled():
+        tried = run.attempt - run.crashes
+        if tried >= self._max_attempts or await run.cancelled():
             await self._finish(run, lambda tx: run.fail(tx, problem))
             return
-        seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (run.attempt - 1), _LONGEST_PAUSE_SECONDS)
+        seconds = min(_FIRST_PAUSE_SECONDS * 2 ** (tried - 1), _LONGEST_PAUSE_SECONDS)
         log.info("An operation is tried again later", reason=problem.code, seconds=seconds)
         await self._give_back(run, timedelta(seconds=seconds), attempt=run.attempt)
 
@@ -376,21 +382,3 @@ class _Running:
         self.lost = True
         if self.task is not None:
             self.task.cancel()
-
-
-def _poison(run: Run) -> Problem:
-    return Internal(
-        "The operation was given up: every attempt ended without a result.",
-        code="operation_gave_up",
-        detail=f"{run.attempt - 1} attempts",
-        cause="The work ended the process that did it, e.g. for lack of memory, or was always cut short.",
-        remedy=f"Ask whoever runs the system to look in the logs for the operation {run.operation_id}.",
-    ).problem
-
-
-def _unforeseen(run: Run) -> Problem:
-    return Internal(
-        "Something went wrong on our side.",
-        code="operation_failed",
-        remedy=f"Ask whoever runs the system to look in the logs for the operation {run.operation_id}.",
-    ).problem
