@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from meshery_common import runtime
+from meshery_common.background import alongside
 from meshery_meshsync.app import SERVICE, running
 from meshery_meshsync.settings import MeshsyncSettings
-from meshery_meshsync.workers import obey_parent, tell_parent
+from meshery_meshsync.workers import give_signs, obey_parent, tell_parent
 
 
 @asynccontextmanager
@@ -25,7 +26,8 @@ async def obeying(settings: MeshsyncSettings) -> AsyncIterator[None]:
             os.kill(os.getpid(), signal.SIGTERM)
 
         obeying_parent = group.create_task(obey())
-        yield
+        async with alongside(give_signs()):
+            yield
         obeying_parent.cancel()
 
 

@@ -8,6 +8,7 @@ import sys
 import structlog
 from pydantic import ValidationError
 
+from meshery_common.background import pause
 from meshery_contracts.discovery import COMMAND, WatchReport
 from meshery_meshsync.service import Agent
 
@@ -15,6 +16,7 @@ log = structlog.get_logger()
 
 #: A kubeconfig may have a megabyte, and JSON makes it longer.
 _LINE_BYTES = 8 * 1024 * 1024
+_SIGN_SECONDS = 5.0
 
 
 async def obey_parent(agent: Agent) -> None:
@@ -38,8 +40,19 @@ async def obey_parent(agent: Agent) -> None:
 
 def tell_parent(report: WatchReport) -> None:
     """One line. A parent that is gone is noticed on stdin."""
+    _write(report.model_dump_json().encode())
+
+
+async def give_signs() -> None:
+    """An empty line again and again, so that the parent sees that we are at work; runs beside it."""
+    while True:
+        _write(b"")
+        await pause(_SIGN_SECONDS)
+
+
+def _write(line: bytes) -> None:
     try:
-        sys.stdout.buffer.write(report.model_dump_json().encode() + b"\n")
+        sys.stdout.buffer.write(line + b"\n")
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         pass

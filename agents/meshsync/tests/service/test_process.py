@@ -39,7 +39,15 @@ class Child:
     async def report(self) -> WatchReport:
         assert self.process.stdout is not None
         async with asyncio.timeout(20):
-            return WatchReport.model_validate_json(await self.process.stdout.readline())
+            while not (line := await self.process.stdout.readline()).strip():
+                assert line, "it has ended"
+        return WatchReport.model_validate_json(line)
+
+    async def sign(self) -> bool:
+        """Whether the next thing it says is only that it lives."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(20):
+            return await self.process.stdout.readline() == b"\n"
 
 
 @asynccontextmanager
@@ -75,6 +83,12 @@ def watch() -> Watch:
         allow_loopback=True,
         digest_key=SecretStr("the-very-secret-key"),
     )
+
+
+async def test_it_gives_signs_of_life_without_being_asked(nats: NATSForTests) -> None:
+    async with child(nats) as one:
+        assert await one.sign()
+        assert await one.sign()
 
 
 async def test_the_end_of_the_pipe_is_the_end(nats: NATSForTests) -> None:

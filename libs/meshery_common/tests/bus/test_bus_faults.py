@@ -85,9 +85,11 @@ async def test_a_server_that_is_frozen_delays_a_stop_by_seconds_only(nats: NATSF
     async with Bus.connect(nats.bus_settings("designs"), service="designs") as bus:
         await bus.serve(ECHO, echo)
         await bus.announce()
+        client = bus._connection.client
         nats.server.process.signal(signal.SIGSTOP)
         began = time.monotonic()
     try:
+        assert client.is_closed, "one that goes on would take requests that are meant for its successor"
         assert time.monotonic() - began < 12, "one farewell for all subscriptions, and one for the connection"
     finally:
         nats.server.process.signal(signal.SIGCONT)

@@ -69,13 +69,14 @@ def reports() -> Reports:
 
 @asynccontextmanager
 async def processes(
-    reports: Reports, per_process: int = 2, agent: str = AGENT
+    reports: Reports, per_process: int = 2, agent: str = AGENT, silence_seconds: float = 15.0
 ) -> AsyncIterator[MeshSyncProcesses]:
     found = MeshSyncProcesses(
         reports,
         environment=dict(os.environ),
         per_process=per_process,
         command=(sys.executable, "-c", agent),
+        silence_seconds=silence_seconds,
     )
     async with asyncio.TaskGroup() as group:
         running = group.create_task(found.run())
@@ -109,6 +110,23 @@ async def test_a_killed_process_comes_back_with_all_its_clusters(reports: Report
             WatchStatus.FAILED,
             WatchStatus.WATCHING,
         ]
+
+
+async def test_a_process_that_is_stopped_is_replaced(reports: Reports) -> None:
+    watch = a_watch()
+    async with processes(reports, silence_seconds=1.0) as found, found.watching(watch):
+        await reports.until(lambda all_: len(all_) == 1)
+        stopped = found.pids[0]
+        os.kill(stopped, signal.SIGSTOP)
+        await reports.until(lambda all_: len(all_) == 3)
+        assert found.pids[0] != stopped
+        with pytest.raises(ProcessLookupError):
+            os.kill(stopped, 0)
+    assert reports.of(watch.connection_id) == [
+        WatchStatus.WATCHING,
+        WatchStatus.FAILED,
+        WatchStatus.WATCHING,
+    ]
 
 
 async def test_a_program_that_is_not_there_is_reported(reports: Reports) -> None:

@@ -32,6 +32,9 @@ _FIRST_PAUSE_SECONDS = 0.5
 _LONGEST_PAUSE_SECONDS = 30.0
 _STEADY_SECONDS = 60.0
 _STOP_SECONDS = 5.0
+#: MeshSync writes something every few seconds. One that is silent for two turns of this is stuck or stopped; one turn
+#: proves nothing: perhaps it was us who were not running.
+_SILENCE_SECONDS = 15.0
 _LINE_BYTES = 1 << 20
 
 
@@ -64,8 +67,10 @@ class MeshSyncProcesses:
         environment: Mapping[str, str],
         per_process: int,
         command: Sequence[str] = MESHSYNC,
+        silence_seconds: float = _SILENCE_SECONDS,
     ) -> None:
         self._report = report
+        self._silence_seconds = silence_seconds
         self._environment = dict(environment)
         self._per_process = per_process
         self._command = tuple(command)
@@ -113,7 +118,7 @@ class MeshSyncProcesses:
         for child in self._children:
             if len(child.watches) < self._per_process:
                 return child
-        child = _Child(self._command, self._environment, self._report)
+        child = _Child(self._command, self._environment, self._report, self._silence_seconds)
         self._children.append(child)
         if self._group is not None:
             self._group.create_task(self._keep(child))
@@ -153,7 +158,10 @@ class _Watched:
 class _Child:
     """One process and what it shall watch."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], report: Report) -> None:
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], report: Report, silence_seconds: float
+    ) -> None:
+        self._silence_seconds = silence_seconds
         self._command = command
         self._environment = environment
         self._report = report
@@ -213,14 +221,25 @@ class _Child:
 
     async def _read(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None  # noqa: S101 -- it was asked for above
+        silent = 0
         while True:
             try:
-                line = await process.stdout.readline()
+                async with asyncio.timeout(self._silence_seconds):
+                    line = await process.stdout.readline()
+            except TimeoutError:
+                silent += 1
+                if silent == 2:
+                    log.warning("MeshSync gives no sign of life and is ended", clusters=len(self.watches))
+                    _kill(process)
+                continue
             except ValueError:
                 log.warning("MeshSync wrote a line that is too long", limit=_LINE_BYTES)
                 return
+            silent = 0
             if not line:
                 return
+            if not line.strip():
+                continue
             try:
                 report = WatchReport.model_validate_json(line)
             except ValidationError:
@@ -244,6 +263,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(_STOP_SECONDS):
             await process.wait()
             return
+    _kill(process)
+    await process.wait()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    await process.wait()
