@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
 import orjson
+
+from meshery_contracts.designs import Design, NullString, Visibility
 
 
 def a_component(kind: str = "ConfigMap", name: str = "settings", **fields: Any) -> dict[str, Any]:
@@ -28,3 +31,21 @@ def a_component(kind: str = "ConfigMap", name: str = "settings", **fields: Any) 
 def a_design_file(*components: dict[str, Any], name: str = "shop") -> str:
     """A design file with these components, as JSON text."""
     return orjson.dumps({"name": name, "components": list(components)}).decode()
+
+
+def a_design(**fields: Any) -> Design:
+    """A private design as its service answers one, with single fields changed."""
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    given = {
+        "id": uuid4(),
+        "name": "shop",
+        "pattern_file": '{"name":"shop","components":[]}',
+        "user_id": uuid4(),
+        "organization_id": uuid4(),
+        "visibility": Visibility.PRIVATE,
+        "type": NullString(string="Design", valid=True),
+        "version": 1,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return Design.model_validate({**given, **fields})

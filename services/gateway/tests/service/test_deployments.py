@@ -19,27 +19,19 @@ from meshery_contracts.deployments import (
     Run,
     RunStatus,
 )
-from meshery_contracts.designs import Design, NullString, Visibility
+from meshery_contracts.designs import Design
 from meshery_contracts.errors import NotFound
+from meshery_testkit.builders import a_design
 from meshery_testkit.stubs import Stubs
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
 
-def a_design(name: str = "shop") -> Design:
+def a_design_with_its_id(name: str = "shop") -> Design:
+    """As it is saved: its file has the same id."""
     design_id = uuid4()
-    return Design(
-        id=design_id,
-        name=name,
-        pattern_file=json.dumps({"id": str(design_id), "name": name, "components": []}),
-        user_id=uuid4(),
-        organization_id=uuid4(),
-        visibility=Visibility.PRIVATE,
-        type=NullString(string="Design", valid=True),
-        version=1,
-        created_at=NOW,
-        updated_at=NOW,
-    )
+    file = json.dumps({"id": str(design_id), "name": name, "components": []})
+    return a_design(id=design_id, name=name, pattern_file=file)
 
 
 class Designs:
@@ -52,7 +44,7 @@ class Designs:
         self.started: list[tuple[Direction, UUID]] = []
 
     def add(self) -> Design:
-        design = a_design()
+        design = a_design_with_its_id()
         self.stored[design.id] = design
         return design
 

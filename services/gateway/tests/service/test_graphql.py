@@ -17,6 +17,7 @@ from meshery_contracts.errors import Conflict, FieldProblem, NotFound
 from meshery_contracts.keys import LOCAL_BITS, Key, bits_of
 from meshery_contracts.messages import Nothing, Severity
 from meshery_gateway.graphql.schema import sdl
+from meshery_testkit import builders
 from meshery_testkit.nats import People
 from meshery_testkit.stubs import Stubs
 
@@ -25,22 +26,9 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def a_design(**values: Any) -> Design:
-    """A design as the service answers one."""
-    return Design(
-        **{
-            "id": uuid4(),
-            "name": "shop",
-            "pattern_file": '{"name":"shop","components":[]}',
-            "user_id": uuid4(),
-            "organization_id": uuid4(),
-            "visibility": Visibility.PRIVATE,
-            "type": NullString(string="Kubernetes Manifest", valid=True),
-            "version": 3,
-            "created_at": NOW,
-            "updated_at": NOW,
-            **values,
-        }
-    )
+    """An imported design in its third version."""
+    given = {"type": NullString(string="Kubernetes Manifest", valid=True), "version": 3}
+    return builders.a_design(**{**given, "created_at": NOW, "updated_at": NOW, **values})
 
 
 async def send(http: ClientSession, query: str, *, headers: dict[str, str] | None = None, **more: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,24 +11,8 @@ import pytest
 from aiohttp import ClientSession, FormData
 
 from meshery_contracts import connections, designs, identity
-from meshery_contracts.designs import Design, NullString, Visibility
+from meshery_testkit.builders import a_design
 from meshery_testkit.stubs import Stubs
-
-
-def a_design() -> Design:
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    return Design(
-        id=uuid4(),
-        name="shop",
-        pattern_file='{"name":"shop","components":[]}',
-        user_id=uuid4(),
-        organization_id=uuid4(),
-        visibility=Visibility.PRIVATE,
-        type=NullString(string="Design", valid=True),
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 async def problem_of(http: ClientSession, method: str, path: str, **sent: Any) -> tuple[int, dict[str, Any]]:

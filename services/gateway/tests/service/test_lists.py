@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from aiohttp import ClientSession
 
 from meshery_contracts import designs, inventory
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import Design, DesignPage, ListDesigns, NullString, Visibility
+from meshery_contracts.designs import DesignPage, ListDesigns
 from meshery_contracts.errors import TooLarge
 from meshery_contracts.inventory import ResourcePage
+from meshery_testkit.builders import a_design
 from meshery_testkit.stubs import Stubs
 
 #: Page, cursor and size of each request.
@@ -35,27 +35,14 @@ async def listing(stubs: Stubs, total: int, *, most: int = 1000) -> Asked:
             page_size=request.page_size,
             total_count=total,
             next_cursor=str(last) if last < total else None,
-            patterns=[a_design(number) for number in range(first, last)],
+            patterns=[
+                a_design(id=UUID(int=number), name=str(number), pattern_file="")
+                for number in range(first, last)
+            ],
         )
 
     await (await stubs.bus("designs")).serve(designs.LIST, handle)
     return asked
-
-
-def a_design(number: int) -> Design:
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    return Design(
-        id=UUID(int=number),
-        name=str(number),
-        pattern_file="",
-        user_id=uuid4(),
-        organization_id=uuid4(),
-        visibility=Visibility.PRIVATE,
-        type=NullString(string="Design", valid=True),
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 async def page(http: ClientSession, query: str) -> dict[str, Any]:

@@ -12,32 +12,16 @@ from aiohttp import ClientSession
 from meshery_common.context import current_request
 from meshery_contracts import connections, deployments, designs
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import Design, NullString, Visibility
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import NotFound
 from meshery_contracts.messages import Message
+from meshery_testkit.builders import a_design
 from meshery_testkit.stubs import Stubs
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
 
 ONCE = {"Idempotency-Key": "once"}
-
-
-def a_design() -> Design:
-    now = datetime(2026, 1, 2, tzinfo=UTC)
-    return Design(
-        id=uuid4(),
-        name="shop",
-        pattern_file='{"name":"shop","components":[]}',
-        user_id=uuid4(),
-        organization_id=uuid4(),
-        visibility=Visibility.PRIVATE,
-        type=NullString(string="Design", valid=True),
-        version=1,
-        created_at=now,
-        updated_at=now,
-    )
 
 
 async def keys_of(
