@@ -110,7 +110,7 @@ def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus
         )
         duties["meshsync"] = partial(watch_with, processes, doors)
         tasks.start("meshsync", processes.run)
-    tasks.start("keepers", Keepers(db, duties, doors.version).run)
+    tasks.start("keepers", Keepers(db, duties, doors.watched).run)
 
 
 async def watch_with(processes: MeshSyncProcesses, doors: Doors, stored: StoredConnection) -> None:

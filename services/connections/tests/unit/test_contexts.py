@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -13,7 +14,7 @@ from meshery_connections.clients.kubeconfigs import Kubeconfigs, described, port
 from meshery_connections.domain import contexts
 from meshery_connections.domain.contexts import ClusterIdentity, ContextDescription
 from meshery_contracts.connections import Connection, ConnectionStatus
-from meshery_kube import UploadPolicy
+from meshery_kube import Context, UploadPolicy
 from meshery_kube.errors import KubeconfigMalformed
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +50,26 @@ async def test_what_is_stored_can_be_read_again() -> None:
 async def test_a_long_text_is_read_too() -> None:
     kubeconfig = await Kubeconfigs(UploadPolicy()).uploaded(document(token=TOKEN) + "# " + "x" * 100_000)
     assert kubeconfig.names == ("prod",)
+
+
+async def test_a_context_stays_what_it_is_whatever_else_is_in_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    kubeconfigs = Kubeconfigs(UploadPolicy(), (file,))
+    written = yaml.safe_load(document(token=TOKEN))
+    assert await kubeconfigs.own_context("prod") is None
+
+    async def after(**changes: object) -> Context | None:
+        await asyncio.to_thread(file.write_text, yaml.safe_dump({**written, **changes}))
+        return await kubeconfigs.own_context("prod")
+
+    before = await after()
+    assert before is not None
+    other = {"name": "other", "context": {"cluster": "c", "user": "u"}}
+    assert await after(contexts=[other, *written["contexts"]], **{"current-context": "other"}) == before
+    assert await after(users=[{"name": "u", "user": {"token": "another"}}]) != before
+    assert await after(contexts=[other]) is None
+    await asyncio.to_thread(file.write_text, "half: [of")
+    assert await kubeconfigs.own_context("prod") is None
 
 
 async def test_without_files_there_are_no_own_contexts(tmp_path: Path) -> None:

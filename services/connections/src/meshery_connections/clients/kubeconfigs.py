@@ -16,7 +16,7 @@ from meshery_kube import (
     self_contained,
     uploaded_kubeconfig,
 )
-from meshery_kube.errors import KubeconfigMalformed
+from meshery_kube.errors import KubeconfigError, KubeconfigMalformed
 
 #: Longer texts are read in a thread, so that no other request waits for them.
 _LONG_CHARACTERS = 32 * 1024
@@ -44,6 +44,13 @@ class Kubeconfigs:
         if not self.own_paths:
             raise KubeconfigMalformed("this installation offers no kubeconfig of its own")
         return await asyncio.to_thread(own_kubeconfig, self.own_paths, {})
+
+    async def own_context(self, name: str) -> Context | None:
+        """One context as it is in this machine's files now; None when they cannot be read, or without it."""
+        try:
+            return (await self.own()).context(name)
+        except KubeconfigError:
+            return None
 
     def own_version(self) -> Hashable:
         """Changes whenever one of this machine's files does."""

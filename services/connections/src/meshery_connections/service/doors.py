@@ -100,6 +100,17 @@ class Doors:
             digest_key=SecretStr(self._vault.digest_key(stored.organization_id).hex()),
         )
 
+    async def watched(self, stored: StoredConnection) -> object:
+        """What the work beside a cluster depends on: when it changes, that begins anew. None: not known right now.
+
+        Of this machine's kubeconfig only the context itself: the file changes whenever somebody chooses another one.
+        """
+        if stored.own_context is None:
+            return stored.revision
+        context = await self._kubeconfigs.own_context(stored.own_context)
+        # Half written, or without the context; then the connection will say so.
+        return None if context is None else (stored.revision, context)
+
     async def drop(self, stored: StoredConnection) -> None:
         """Close the connection's client; it was changed or deleted."""
         await self._clients.drop(stored.id)

@@ -7,7 +7,7 @@ What has to go on while a cluster is connected follows from its row: a keeper st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
@@ -34,7 +34,7 @@ _LONGEST_PAUSE_SECONDS = 60.0
 
 @dataclass
 class _Kept:
-    version: Hashable
+    version: object
     task: asyncio.Task[None]
 
 
@@ -42,8 +42,12 @@ class Keepers:
     """Starts and ends the keepers of this replica."""
 
     def __init__(
-        self, db: Database, duties: dict[str, Duty], version: Callable[[StoredConnection], Hashable]
+        self,
+        db: Database,
+        duties: dict[str, Duty],
+        version: Callable[[StoredConnection], Awaitable[object]],
     ) -> None:
+        """`version` tells what the duties depend on; they begin anew when it changes, and not while it is None."""
         self._db = db
         self._duties = duties
         self._version = version
@@ -67,10 +71,11 @@ class Keepers:
             self._kept.clear()
 
     async def _reconcile(self, group: asyncio.TaskGroup, wanted: dict[UUID, StoredConnection]) -> None:
+        versions = {connection_id: await self._version(stored) for connection_id, stored in wanted.items()}
         ending = [
             connection_id
             for connection_id, kept in self._kept.items()
-            if connection_id not in wanted or kept.version != self._version(wanted[connection_id])
+            if connection_id not in wanted or versions[connection_id] not in (None, kept.version)
         ]
         for connection_id in ending:
             self._kept[connection_id].task.cancel()
@@ -80,7 +85,7 @@ class Keepers:
         for connection_id, stored in wanted.items():
             if connection_id not in self._kept:
                 task = group.create_task(self._keep(stored), name=f"connections: keeper of {connection_id}")
-                self._kept[connection_id] = _Kept(self._version(stored), task)
+                self._kept[connection_id] = _Kept(versions[connection_id], task)
 
     async def _keep(self, stored: StoredConnection) -> None:
         """Hold the connection's lease and do the duties; in another replica if the lease is there."""
