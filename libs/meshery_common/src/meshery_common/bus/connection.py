@@ -164,26 +164,31 @@ class Connection:
                 self._replace.set()
 
         seed = settings.nkey_seed.get_secret_value() if settings.nkey_seed else None
-        async with asyncio.timeout(settings.connect_timeout_seconds * 3):
-            client = QuickClient()
-            await client.connect(
-                [one.strip() for one in settings.url.split(",")],
-                name=f"meshery-{self._service}",
-                nkeys_seed_str=seed,
-                user=settings.user or None,
-                password=settings.password.get_secret_value() if settings.password else None,
-                inbox_prefix=self._inbox_prefix,
-                allow_reconnect=True,
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is only slept for
-                connect_timeout=max(1, round(settings.connect_timeout_seconds)),
-                ping_interval=_PING_SECONDS,
-                max_outstanding_pings=2,
-                flush_timeout=2,
-                error_cb=self._on_error,
-                closed_cb=on_closed,
-                reconnected_cb=self._reconnected,
-            )
+        client = QuickClient()
+        try:
+            async with asyncio.timeout(settings.connect_timeout_seconds * 3):
+                await client.connect(
+                    [one.strip() for one in settings.url.split(",")],
+                    name=f"meshery-{self._service}",
+                    nkeys_seed_str=seed,
+                    user=settings.user or None,
+                    password=settings.password.get_secret_value() if settings.password else None,
+                    inbox_prefix=self._inbox_prefix,
+                    allow_reconnect=True,
+                    max_reconnect_attempts=-1,
+                    reconnect_time_wait=0.25,  # type: ignore[arg-type]  # it is only slept for
+                    connect_timeout=max(1, round(settings.connect_timeout_seconds)),
+                    ping_interval=_PING_SECONDS,
+                    max_outstanding_pings=2,
+                    flush_timeout=2,
+                    error_cb=self._on_error,
+                    closed_cb=on_closed,
+                    reconnected_cb=self._reconnected,
+                )
+        except BaseException:
+            # Cancelled or too late in the middle: nobody else knows of its socket.
+            client.abandon()
+            raise
         return client
 
     async def keep(self) -> None:
