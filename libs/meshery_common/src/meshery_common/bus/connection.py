@@ -156,7 +156,7 @@ class Connection:
 
     async def _connect_once(self) -> QuickClient:
         settings = self._settings
-        client: QuickClient | None = None
+        client = QuickClient()
 
         async def on_closed() -> None:
             # nats-py closes for good on some server errors; then nothing but a new client helps.
@@ -164,7 +164,6 @@ class Connection:
                 self._replace.set()
 
         seed = settings.nkey_seed.get_secret_value() if settings.nkey_seed else None
-        client = QuickClient()
         try:
             async with asyncio.timeout(settings.connect_timeout_seconds * 3):
                 await client.connect(
