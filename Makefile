@@ -20,11 +20,11 @@ format: setup ## mend what a machine can mend
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
-test: setup ## all tests but the long ones; M=designs for one member, T=a file, folder or path::name
-	@$(BIN)/python tools/run_tests.py --member "$(M)" --test "$(T)"
+test: setup ## all tests but the long ones; M=designs for one member, T=a file, folder or path::name, SEED=n for another order
+	@$(BIN)/python tools/run_tests.py --member "$(M)" --test "$(T)" $(if $(SEED),--seed "$(SEED)")
 
 test-long: setup ## seeded faults, scale and full matrices
-	@$(BIN)/python tools/run_tests.py --member "$(M)" --test "$(T)" --long
+	@$(BIN)/python tools/run_tests.py --member "$(M)" --test "$(T)" $(if $(SEED),--seed "$(SEED)") --long
 
 schemas: setup ## write schemas/, docs/reference/ and the generated parts of the READMEs
 	@$(BIN)/python tools/generate.py
