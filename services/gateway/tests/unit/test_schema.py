@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 
 from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLObjectType,
+    ObjectTypeExtensionNode,
     build_client_schema,
     build_schema,
     introspection_from_schema,
     is_non_null_type,
+    parse,
 )
 from graphql.utilities import find_breaking_changes, find_dangerous_changes
 
@@ -61,6 +64,24 @@ def test_every_root_field_has_a_resolver() -> None:
     for name, field in schema.subscription_type.fields.items():
         assert field.subscribe is not None, name
         assert field.resolve is not None, name
+
+
+def test_root_fields_are_described_beside_their_resolvers() -> None:
+    schema = executable()
+    for root in (schema.query_type, schema.mutation_type, schema.subscription_type):
+        assert root is not None
+        for name, field in root.fields.items():
+            resolver = field.subscribe or field.resolve
+            assert resolver is not None
+            area = resolver.__module__.rpartition(".")[2]
+            described = parse((files("meshery_gateway.graphql") / f"{area}.graphql").read_text())
+            extended = [
+                inner.name.value
+                for part in described.definitions
+                if isinstance(part, ObjectTypeExtensionNode) and part.name.value == root.name
+                for inner in part.fields or ()
+            ]
+            assert name in extended, f"{root.name}.{name} is not described in {area}.graphql"
 
 
 def test_types_of_meshery_keep_their_fields() -> None:

@@ -1,12 +1,13 @@
-"""The schema: written as SDL first, then bound to the resolvers."""
+"""The schema: written as SDL first, one file beside the resolvers of each area, then bound to them."""
 
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from functools import cache
+from pathlib import Path
 
-from ariadne import make_executable_schema
-from graphql import GraphQLSchema
+from ariadne import load_schema_from_path, make_executable_schema
+from graphql import GraphQLSchema, print_schema
 
 from meshery_gateway.graphql import (
     connections,
@@ -46,12 +47,15 @@ def _inside(name: str, *_: object) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("ID", "Id")).lower()
 
 
-def sdl() -> str:
-    """The schema definition, as it is published."""
-    return (files("meshery_gateway.graphql") / "schema.graphql").read_text(encoding="utf-8")
-
-
+@cache
 def executable() -> GraphQLSchema:
     """The schema with its resolvers. Inside Python names are in snake_case."""
     bindables = [one for area in _AREAS for one in area.BINDABLES]
-    return make_executable_schema(sdl(), *SCALARS, *bindables, HandedOn(), convert_names_case=_inside)
+    source = load_schema_from_path(Path(__file__).parent)
+    return make_executable_schema(source, *SCALARS, *bindables, HandedOn(), convert_names_case=_inside)
+
+
+@cache
+def sdl() -> str:
+    """The schema definition in one piece, as it is published."""
+    return print_schema(executable())
