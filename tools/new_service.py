@@ -1,7 +1,7 @@
 """`make new-service NAME=x`: a service member that serves one thing, with tests, green at once.
 
-Writes the member in the shape of services/designs, its contract module, its line in the wiring table and in the
-import contracts; then installs it and brings the generated documents up to date.
+Writes the member in the shape of services/designs, its contract module, its line in the wiring table, in the import
+contracts and among the services that `make up` starts; then installs it and brings the generated documents up to date.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ NEXT = """\
   1. say what it is for: services/{name}/README.md, pyproject.toml and src/{package}/__init__.py
   2. replace things by what it owns: libs/meshery_contracts/src/meshery_contracts/{token}.py first, with its keys
   3. name whom it calls and hears: libs/meshery_contracts/src/meshery_contracts/wiring.py
-  4. start it in standalone: dependencies and sources in standalone/pyproject.toml, and MEMBERS in
-     standalone/src/meshery_standalone/members.py
-  5. show it on the web: see "Show it on the web" in CONTRIBUTING.md
-  6. name it in ARCHITECTURE.md, README.md and CHANGELOG.md
-  7. make check, make test M={name}
+  4. show it on the web: see "Show it on the web" in CONTRIBUTING.md
+  5. name it in ARCHITECTURE.md, README.md and CHANGELOG.md
+  6. make check, make test M={name}
 """
 
 
@@ -53,7 +51,11 @@ def scaffold(name: str, root: Path = ROOT) -> list[Path]:
     for file in sorted(source.rglob("*.tmpl")):
         place = _filled(file.relative_to(source).as_posix().removesuffix(".tmpl"), words)
         written.append(_written(file, folder / place, words))
-    written += [_wired(root, name), _bordered(root, f"meshery_{token}")]
+    written += [
+        _wired(root, name),
+        _bordered(root, f"meshery_{token}"),
+        *_started(root, name, words["@Class@"]),
+    ]
     python = [str(file) for file in written if file.suffix == ".py"]
     ruff = str(Path(sys.executable).parent / "ruff")
     # The order of imports depends on the name, the length of the line of all services on how many there are.
@@ -107,6 +109,34 @@ def _bordered(root: Path, package: str) -> Path:
             lines.append(f"    {package}\n")
     file.write_text("".join(lines))
     return file
+
+
+def _started(root: Path, name: str, kind: str) -> list[Path]:
+    """Among the services of the laptop mode, before the gateway, which waits for them all."""
+    standalone = root / "standalone"
+    package = f"meshery_{name.replace('-', '_')}"
+    project, listed = standalone / "pyproject.toml", standalone / "src/meshery_standalone/members.py"
+    _insert(project, '    "meshery-events",\n', f'    "meshery-{name}",\n')
+    _insert(project, "meshery-events = { workspace = true }\n", f"meshery-{name} = {{ workspace = true }}\n")
+    running, settings = f"{package.removeprefix('meshery_')}_running", f"{kind}Settings"
+    _insert(
+        listed,
+        "from meshery_events.settings import EventsSettings\n",
+        f"from {package}.app import running as {running}\nfrom {package}.settings import {settings}\n",
+    )
+    _insert(
+        listed,
+        '    Member("events", EventsSettings, events_running),\n',
+        f"    Member({quoted(name)}, {settings}, {running}),\n",
+    )
+    return [project, listed]
+
+
+def _insert(file: Path, after: str, line: str) -> None:
+    text = file.read_text()
+    if text.count(after) != 1:
+        raise SystemExit(f"{file} has no line {after.strip()!r} to put {line.strip()!r} after")
+    file.write_text(text.replace(after, after + line))
 
 
 def main() -> int:

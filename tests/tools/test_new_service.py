@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,7 @@ def test_layout(root: Path) -> None:
 def test_format_and_lint(root: Path) -> None:
     files = [f"services/{NAME}", "libs/meshery_contracts/src/meshery_contracts/price_lists.py"]
     files.append("libs/meshery_contracts/src/meshery_contracts/wiring.py")
+    files.append("standalone/src/meshery_standalone/members.py")
     for command in (("check", "--no-cache"), ("format", "--check", "--no-cache")):
         done = run(root, str(BIN / "ruff"), *command, *files)
         assert done.returncode == 0, done.stdout
@@ -86,6 +88,18 @@ def test_borders(root: Path) -> None:
 def test_its_own_tests(root: Path) -> None:
     done = run(root, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"services/{NAME}")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_laptop_mode_starts_it(root: Path) -> None:
+    listed = "from meshery_standalone.members import MEMBERS; print(*(one.name for one in MEMBERS))"
+    done = run(root, sys.executable, "-c", listed)
+    assert done.returncode == 0, done.stderr
+    *others, way_in = done.stdout.split()
+    assert {*OTHERS, NAME} <= {*others}
+    assert way_in == "gateway"
+    project = tomllib.loads((root / "standalone/pyproject.toml").read_text())
+    assert f"meshery-{NAME}" in project["project"]["dependencies"]
+    assert f"meshery-{NAME}" in project["tool"]["uv"]["sources"]
 
 
 def test_generated_documents(root: Path) -> None:
