@@ -11,7 +11,7 @@ setup: ## make .venv with pinned packages and all members (every other command d
 	@$(PYTHON) tools/bootstrap.py
 
 up: setup ## run everything in one process on embedded PostgreSQL and NATS
-	@$(BIN)/python -m meshery_standalone
+	@MESHERY_COMMIT="$${MESHERY_COMMIT:-$$(git rev-parse HEAD 2>/dev/null || echo unknown)}" $(BIN)/python -m meshery_standalone
 
 check: setup ## format, lint, types, borders, layout and generated files; under a minute
 	@$(BIN)/python tools/check.py

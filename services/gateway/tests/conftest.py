@@ -28,6 +28,7 @@ def settings(nats: NATSForTests) -> GatewaySettings:
     return GatewaySettings(
         bus=nats.bus_settings("gateway"),
         port=0,
+        commit="0123abc",
         session_renew_seconds=0.5,
         stream_keep_alive_seconds=0.2,
     )

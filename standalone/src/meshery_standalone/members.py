@@ -118,7 +118,7 @@ def values_of(
                 "ports": "",
             }
         case "gateway":
-            values |= {"host": settings.host, "port": settings.port}
+            values |= {"host": settings.host, "port": settings.port, "commit": settings.commit}
     return values
 
 

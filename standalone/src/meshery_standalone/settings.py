@@ -53,6 +53,7 @@ class StandaloneSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Least level in the log file."
     )
+    commit: str = Field(default="unknown", description="The commit that runs, as the version is told with.")
     otlp_endpoint: str = Field(
         default="", description="Base URL of an OTLP/HTTP collector for traces, logs and metrics."
     )

@@ -83,8 +83,8 @@ def all_routes(settings: GatewaySettings, live: Live, sessions: Sessions, needs:
             live, sessions, max_depth=settings.graphql_max_depth, max_cost=settings.graphql_max_cost
         ),
     )
-    document = openapi.describe((*routes, *system.routes(needs, {})))
-    return (*routes, *system.routes(needs, document))
+    document = openapi.describe((*routes, *system.routes(needs, {}, settings.commit)))
+    return (*routes, *system.routes(needs, document, settings.commit))
 
 
 def openapi_document() -> dict[str, Any]:

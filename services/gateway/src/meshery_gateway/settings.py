@@ -22,6 +22,9 @@ class GatewaySettings(ProcessSettings):
         default="",
         description="The address that people use, e.g. https://meshery.example.org; empty on a laptop.",
     )
+    commit: str = Field(
+        default="unknown", description="The commit that was built, as the version is told with."
+    )
     allowed_hosts: list[str] = Field(
         default_factory=list,
         description="More host names that requests may be for, beside the public URL's and loopback.",

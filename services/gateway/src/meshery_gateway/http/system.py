@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from typing import Any
 
@@ -19,21 +18,6 @@ from meshery_gateway.http.shapes import ANY_OBJECT, TEXT, Content, fields, many
 
 _TAG = "System"
 _OPEN = public("Tells nothing of anybody: probes, the version, the description of the API.")
-
-
-async def get_version(call: Call) -> web.StreamResponse:
-    """The build that runs."""
-    build = f"v{version('meshery-gateway')}"
-    commit = os.environ.get("MESHERY_COMMIT", "unknown")
-    return call.answer(
-        {
-            "build": build,
-            "version": build,
-            "commitsha": commit,
-            "release_channel": "edge",
-            "releaseChannel": "edge",
-        }
-    )
 
 
 async def live(call: Call) -> web.StreamResponse:
@@ -65,8 +49,21 @@ async def home(call: Call) -> web.StreamResponse:
     return call.redirect("/api/system/graphql/playground")
 
 
-def routes(health: Health, openapi: dict[str, Any]) -> tuple[Route, ...]:
-    """The routes of the system; `openapi` is the description of all routes."""
+def routes(health: Health, openapi: dict[str, Any], commit: str) -> tuple[Route, ...]:
+    """The routes of the system; `openapi` is the description of all routes, `commit` what was built."""
+    build = f"v{version('meshery-gateway')}"
+
+    async def get_version(call: Call) -> web.StreamResponse:
+        """The build that runs."""
+        return call.answer(
+            {
+                "build": build,
+                "version": build,
+                "commitsha": commit,
+                "release_channel": "edge",
+                "releaseChannel": "edge",
+            }
+        )
 
     async def ready(call: Call) -> web.StreamResponse:
         """Whether the gateway can serve right now, and what it lacks."""
