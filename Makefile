@@ -10,8 +10,9 @@ help: ## list the commands
 setup: ## make .venv with pinned packages and all members (every other command does this first)
 	@$(PYTHON) tools/bootstrap.py
 
+up: export MESHERY_COMMIT ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 up: setup ## run everything in one process on embedded PostgreSQL and NATS
-	@MESHERY_COMMIT="$${MESHERY_COMMIT:-$$(git rev-parse HEAD 2>/dev/null || echo unknown)}" $(BIN)/python -m meshery_standalone
+	@$(BIN)/python -m meshery_standalone
 
 check: setup ## format, lint, types, borders, layout and generated files; under a minute
 	@$(BIN)/python tools/check.py
