@@ -28,6 +28,7 @@ from meshery_gateway.http import (
     inventory,
     openapi,
     policies,
+    providers,
     registrations,
     registry,
     system,
@@ -44,6 +45,7 @@ SERVICE = "gateway"
 
 #: Routes that need nothing but a call; more exact paths come before those they would be taken for.
 PLAIN_ROUTES: tuple[Route, ...] = (
+    *providers.ROUTES,
     *identity.ROUTES,
     *designs.ROUTES,
     *deployments.ROUTES,
@@ -111,7 +113,14 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             design_bytes=settings.max_design_bytes,
             operation_wait_seconds=settings.operation_wait_seconds,
         )
-        means = Means(bus, sessions, limits, Room(settings.large_bodies_bytes), worker)
+        means = Means(
+            bus,
+            sessions,
+            limits,
+            Room(settings.large_bodies_bytes),
+            worker,
+            secure_cookies=settings.public_url.lower().startswith("https://"),
+        )
         server = Server(means, guard)
         async with Live.open(bus, sessions) as live:
             app = server.application(all_routes(settings, live, sessions, needs))

@@ -21,12 +21,22 @@ PROVIDERS = identity.Providers(
 )
 
 
-@pytest.mark.parametrize("wish", ["None", "none", "Elsewhere"])
-async def test_a_provider_is_remembered(http: ClientSession, stubs: Stubs, wish: str) -> None:
+@pytest.mark.parametrize(
+    ("wish", "name", "location"),
+    [
+        ("None", "None", "/"),
+        ("none", "None", "/"),
+        ("Local", "None", "/"),
+        ("Elsewhere", "Elsewhere", "/user/login"),
+    ],
+)
+async def test_a_provider_is_remembered(
+    http: ClientSession, stubs: Stubs, wish: str, name: str, location: str
+) -> None:
     await stubs.answer(identity.LIST_PROVIDERS, PROVIDERS)
     async with http.get(f"/api/provider?provider={wish}", allow_redirects=False) as reply:
-        assert (reply.status, reply.headers["Location"]) == (302, "/")
-        assert reply.cookies["meshery-provider"].value == wish.capitalize()
+        assert (reply.status, reply.headers["Location"]) == (302, location)
+        assert reply.cookies["meshery-provider"].value == name
 
 
 @pytest.mark.parametrize("wish", ["Nowhere", ""])
@@ -69,7 +79,9 @@ async def test_a_cookie_that_keeps_somebody_out_is_dropped(http: ClientSession, 
             assert not reply.cookies
 
 
-@pytest.mark.parametrize(("name", "code"), [("token", "token_malformed"), ("meshery-provider", "provider_unknown")])
+@pytest.mark.parametrize(
+    ("name", "code"), [("token", "token_malformed"), ("meshery-provider", "provider_unknown")]
+)
 async def test_a_cookie_of_other_letters_is_dropped_like_any_other(
     http: ClientSession, name: str, code: str
 ) -> None:

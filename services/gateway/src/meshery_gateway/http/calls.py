@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
@@ -68,6 +69,8 @@ class Means:
     room: Room
     #: Reads them.
     worker: WorkerProcess
+    #: Whether browsers shall send our cookies over HTTPS alone.
+    secure_cookies: bool = False
 
 
 class Call:
@@ -88,6 +91,15 @@ class Call:
         if self._session is None:
             self._session = await self._means.sessions.of(self.request)
         return self._session
+
+    async def session_of(self, token: str) -> Session:
+        """Who is behind a token that the request has brought along, perhaps not as its own. Raises Unauthenticated."""
+        return await self._means.sessions.of_credential(token, "", loopback=False)
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies are for HTTPS alone."""
+        return self._means.secure_cookies
 
     # --- asking services ----------------------------------------------------------------------------------
 
@@ -285,6 +297,11 @@ class Call:
     async def body(self, most: int | None = None) -> dict[str, Any]:
         """The body as a JSON object; an empty body is an empty object. Raises Invalid."""
         return json_object(await self.body_bytes(most))
+
+    async def form(self) -> dict[str, str]:
+        """The body as a form of texts, `name=value&…`; where a name repeats the last one counts."""
+        content = await self.body_bytes()
+        return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
 
 
 def _too_large(limit: int) -> TooLarge:
