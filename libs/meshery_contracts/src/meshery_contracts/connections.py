@@ -88,6 +88,9 @@ class RegisterKubeconfig(Kubeconfig):
         default_factory=list, description="Names or ids of contexts; empty means all."
     )
     meshsync_mode: str = Field(default="embedded", description="embedded, or operator.")
+    meshsync_modes: dict[str, str] = Field(
+        default_factory=dict, description="The same for single contexts, by name or id."
+    )
 
 
 class RefusedContext(PublicMessage):

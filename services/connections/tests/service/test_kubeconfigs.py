@@ -179,6 +179,22 @@ async def test_a_selection_by_name_or_id(ask: Ask, people: People) -> None:
     assert {one.name: one.problem.code for one in reply.refused}["four"] == "context_unknown"
 
 
+async def test_each_context_is_watched_as_was_said_for_it(ask: Ask, people: People) -> None:
+    caller = people.caller()
+    text = kubeconfig(one={"token": "a" * 20}, two={"token": "b" * 20}, three={"token": "c" * 20})
+    read = await ask(contract.READ_CONTEXTS, contract.Kubeconfig(kubeconfig=text), caller)
+    two = next(one.id for one in read.contexts if one.name == "two")
+    modes = {"one": "operator", two: "embedded", "elsewhere": "operator"}
+    request = RegisterKubeconfig(kubeconfig=text, meshsync_mode="operator", meshsync_modes=modes)
+    await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    page = await ask(contract.LIST, contract.ListConnections(), caller)
+    found = {one.name: one.metadata["meshsync_deployment_mode"] for one in page.connections}
+    assert found == {"one": "operator", "two": "embedded", "three": "operator"}
+    request = RegisterKubeconfig(kubeconfig=text, meshsync_modes={"one": "sideways"})
+    with pytest.raises(Invalid, match="no MeshSync mode 'sideways'"):
+        await ask(contract.REGISTER_KUBECONFIG, request, caller)
+
+
 @pytest.mark.parametrize("text", ["", "hello", "a: [", "contexts: []", "kind: Secret"])
 async def test_what_is_no_kubeconfig_is_invalid(ask: Ask, people: People, text: str) -> None:
     with pytest.raises(Invalid) as caught:

@@ -45,21 +45,26 @@ async def read_contexts(call: Call) -> web.StreamResponse:
 async def register_kubeconfig(call: Call) -> web.StreamResponse:
     """Connect clusters of an uploaded kubeconfig."""
     fields = await _form(call)
-    modes = _json(fields.get("contexts", ""), dict)
-    wanted = _json(fields.get("selectedContexts", ""), list) or list(modes)
-    mode = fields.get("meshsync_deployment_mode") or next(
-        (str(one.get("meshsyncDeploymentMode")) for one in modes.values() if isinstance(one, dict)),
-        "embedded",
-    )
-    request = message_from(
-        RegisterKubeconfig,
-        {
-            "kubeconfig": fields[_FILE_FIELD],
-            "contexts": [str(one) for one in wanted],
-            "meshsync_mode": mode,
-        },
-    )
-    return await call.pass_on(contract.REGISTER_KUBECONFIG, request)
+    chosen = _json(fields.get("contexts", ""), dict)
+    wanted = _json(fields.get("selectedContexts", ""), list) or list(chosen)
+    values = {
+        "kubeconfig": fields[_FILE_FIELD],
+        "contexts": [str(one) for one in wanted],
+        "meshsync_modes": _modes_of(chosen),
+    }
+    if mode := fields.get("meshsync_deployment_mode") or fields.get("meshsyncDeploymentMode"):
+        values["meshsync_mode"] = mode
+    return await call.pass_on(contract.REGISTER_KUBECONFIG, message_from(RegisterKubeconfig, values))
+
+
+def _modes_of(chosen: dict[str, Any]) -> dict[str, str]:
+    """What a form says of single contexts, each by its id or by the name that stands beside the mode."""
+    modes: dict[str, str] = {}
+    for key, settings in chosen.items():
+        said = both_read(settings or {}, f"contexts.{key[:100]}")
+        if mode := said.get("meshsync_deployment_mode"):
+            modes |= {str(name): str(mode) for name in (key, said.get("name")) if name}
+    return modes
 
 
 async def list_contexts(call: Call) -> web.StreamResponse:
@@ -224,7 +229,7 @@ ROUTES = (
                     },
                     contexts={
                         "type": "string",
-                        "description": "A JSON object of ids, each with its settings.",
+                        "description": "A JSON object of ids, each with its `meshsyncDeploymentMode`.",
                     },
                     meshsync_deployment_mode=TEXT,
                 ),
