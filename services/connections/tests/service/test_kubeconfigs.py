@@ -12,7 +12,7 @@ from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts import clusters
 from meshery_contracts import connections as contract
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
-from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, ProblemError, Unavailable
 from meshery_contracts.paging import PageRequest
 from meshery_testkit.nats import People
 
@@ -193,6 +193,41 @@ async def test_each_context_is_watched_as_was_said_for_it(ask: Ask, people: Peop
     request = RegisterKubeconfig(kubeconfig=text, meshsync_modes={"one": "sideways"})
     with pytest.raises(Invalid, match="no MeshSync mode 'sideways'"):
         await ask(contract.REGISTER_KUBECONFIG, request, caller)
+
+
+async def test_the_kinds_of_a_cluster_that_does_not_answer_are_not_registered(
+    ask: Ask, people: People, database: Database
+) -> None:
+    caller = people.caller()
+    text = kubeconfig(plain={"token": TOKEN}, plugin={"exec": {"command": "aws", "apiVersion": "v1"}})
+    for context, code in (
+        ("", "cluster_unreachable"),
+        ("plugin", "kubeconfig_field_refused"),
+        ("other", "context_unknown"),
+    ):
+        request = contract.RegisterDefinitions(kubeconfig=text, context=context)
+        with pytest.raises(ProblemError) as caught:
+            await ask(contract.REGISTER_DEFINITIONS, request, caller)
+        assert caught.value.problem.code == code
+        assert caught.value.problem.remediation
+    assert await database.fetchval(EVERY_ORGANIZATION, "select count(*) from connections") == 0
+    with pytest.raises(Forbidden):
+        await ask(contract.REGISTER_DEFINITIONS, request, people.caller(key_bits=0))
+
+
+async def test_only_a_watched_cluster_is_read_anew(ask: Ask, people: People) -> None:
+    caller = people.caller()
+    request = RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN}))
+    await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    found = (await ask(contract.LIST, contract.ListConnections(), caller)).connections[0]
+    wish = ConnectionId(connection_id=found.id)
+    with pytest.raises(Conflict, match="is not watched") as caught:
+        await ask(contract.RESYNC, wish, caller)
+    assert caught.value.problem.probable_cause == ("It is not found.",)
+    with pytest.raises(NotFound):
+        await ask(contract.RESYNC, wish, people.caller())
+    with pytest.raises(Forbidden):
+        await ask(contract.RESYNC, wish, people.caller(key_bits=0))
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a: [", "contexts: []", "kind: Secret"])

@@ -14,10 +14,11 @@ from meshery_contracts.connections import (
     ConnectionStatus,
     Kubeconfig,
     ListConnections,
+    RegisterDefinitions,
     RegisterKubeconfig,
     SetStatus,
 )
-from meshery_contracts.errors import Invalid, TooLarge
+from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
@@ -65,6 +66,18 @@ def _modes_of(chosen: dict[str, Any]) -> dict[str, str]:
         if mode := said.get("meshsync_deployment_mode"):
             modes |= {str(name): str(mode) for name in (key, said.get("name")) if name}
     return modes
+
+
+async def register_definitions(call: Call) -> web.StreamResponse:
+    """Have the registry learn the custom kinds of a cluster, which is not connected; of its current context."""
+    fields = await _form(call)
+    selected = _json(fields.get("selectedContexts", ""), list)
+    if len(selected) > 1:
+        raise Invalid("Only one cluster's kinds are registered at once.", code="form_unreadable")
+    context = fields.get("contextName") or next(map(str, selected), "")
+    values = {"kubeconfig": fields[_FILE_FIELD], "context": context}
+    await call.ask(contract.REGISTER_DEFINITIONS, message_from(RegisterDefinitions, values))
+    return web.Response(text="Accepted")
 
 
 async def list_contexts(call: Call) -> web.StreamResponse:
@@ -131,6 +144,19 @@ async def set_statuses(call: Call) -> web.StreamResponse:
         request = message_from(SetStatus, {"connection_id": connection_id, "status": status})
         changed.append(await call.ask(contract.SET_STATUS, request, step=request.connection_id))
     return call.answer({"connections": [one.model_dump(mode="json") for one in changed]}, status=202)
+
+
+async def act_on_connection(call: Call) -> web.StreamResponse:
+    """Do what `action` says with a connection: `resync` has MeshSync read its cluster anew."""
+    action = str((await call.body()).get("action") or "")
+    if action != "resync":
+        raise Invalid(
+            f"There is no action {action[:100]!r} here.",
+            code="action_unknown",
+            fields=(FieldProblem(path="action", message="must be `resync`"),),
+            remedy="How a cluster is watched is said when its kubeconfig is uploaded.",
+        )
+    return await call.pass_on(contract.RESYNC, ConnectionId(connection_id=call.id()))
 
 
 async def delete_connection(call: Call) -> web.StreamResponse:
@@ -211,32 +237,39 @@ ROUTES = (
         body=Content(fields(_FILE_FIELD, **{_FILE_FIELD: FILE}), _FORM),
         answer=Content(many(contract.KubernetesContext)),
     ),
-    *(
-        Route(
-            "POST",
-            path,
-            register_kubeconfig,
-            contract.REGISTER_KUBECONFIG,
-            summary,
-            _TAG,
-            body=Content(
-                fields(
-                    _FILE_FIELD,
-                    **{_FILE_FIELD: FILE},
-                    selectedContexts={
-                        "type": "string",
-                        "description": "A JSON array of names or ids; none means all.",
-                    },
-                    contexts={
-                        "type": "string",
-                        "description": "A JSON object of ids, each with its `meshsyncDeploymentMode`.",
-                    },
-                    meshsync_deployment_mode=TEXT,
-                ),
-                _FORM,
+    Route(
+        "POST",
+        _KUBERNETES,
+        register_kubeconfig,
+        contract.REGISTER_KUBECONFIG,
+        "Connect clusters",
+        _TAG,
+        body=Content(
+            fields(
+                _FILE_FIELD,
+                **{_FILE_FIELD: FILE},
+                selectedContexts={
+                    "type": "string",
+                    "description": "A JSON array of names or ids; none means all.",
+                },
+                contexts={
+                    "type": "string",
+                    "description": "A JSON object of ids, each with its `meshsyncDeploymentMode`.",
+                },
+                meshsync_deployment_mode=TEXT,
             ),
-        )
-        for path, summary in ((_KUBERNETES, "Connect clusters"), (f"{_KUBERNETES}/register", "The same"))
+            _FORM,
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_KUBERNETES}/register",
+        register_definitions,
+        contract.REGISTER_DEFINITIONS,
+        "Register a cluster's custom kinds",
+        _TAG,
+        body=Content(fields(_FILE_FIELD, **{_FILE_FIELD: FILE}, contextName=TEXT), _FORM),
+        answer=Content(TEXT, "text/plain"),
     ),
     Route(
         "GET", f"{_KUBERNETES}/contexts", list_contexts, contract.LIST_CONTEXTS, "Clusters", _TAG, PAGE_QUERY
@@ -283,6 +316,15 @@ ROUTES = (
         "Change its status",
         _TAG,
         body=Content(fields("status", status=ConnectionStatus)),
+    ),
+    Route(
+        "POST",
+        f"{_CONNECTIONS}/{{id}}/actions",
+        act_on_connection,
+        contract.RESYNC,
+        "Have its cluster read anew",
+        _TAG,
+        body=Content(fields("action", action={"type": "string", "enum": ["resync"]})),
     ),
     Route(
         "DELETE", f"{_CONNECTIONS}/{{id}}", delete_connection, contract.DELETE, "Delete a connection", _TAG
