@@ -113,6 +113,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         limits = Limits(
             body_bytes=settings.max_body_bytes,
             design_bytes=settings.max_design_bytes,
+            body_idle_seconds=settings.body_idle_seconds,
             operation_wait_seconds=settings.operation_wait_seconds,
         )
         means = Means(

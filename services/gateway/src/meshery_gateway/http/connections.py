@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -175,12 +176,13 @@ async def _form(call: Call) -> dict[str, str]:
     fields: dict[str, str] = {}
     left = _MOST_PARTS
     try:
-        async for part in await call.request.multipart():
-            if isinstance(part, BodyPartReader) and part.name:
-                fields[part.name] = await _text_of(part)
-            left -= 1
-            if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
-                raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
+        async with call.receiving() as arrived:
+            async for part in await call.request.multipart():
+                if isinstance(part, BodyPartReader) and part.name:
+                    fields[part.name] = await _text_of(part, arrived)
+                left -= 1
+                if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
+                    raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
     except (ValueError, AssertionError) as error:
         raise Invalid("The multipart form cannot be read.", code="form_unreadable") from error
     if fields.get(_FILE_FIELD) == "":
@@ -194,9 +196,10 @@ async def _form(call: Call) -> dict[str, str]:
     return fields
 
 
-async def _text_of(part: BodyPartReader) -> str:
+async def _text_of(part: BodyPartReader, arrived: Callable[[int], None]) -> str:
     content = bytearray()
     while chunk := await part.read_chunk():
+        arrived(len(chunk))
         content += chunk
         if len(content) > MAX_KUBECONFIG_BYTES:
             raise TooLarge(
