@@ -131,6 +131,9 @@ class RegisteredDefinitions(PublicMessage):
     context: str
     definitions: int = Field(description="How many CustomResourceDefinitions the cluster has.")
     import_id: UUID | None = Field(default=None, description="None when there is nothing to import.")
+    connection_id: UUID | None = Field(
+        default=None, description="Where the caller has connected the cluster: it teaches its kinds again."
+    )
 
 
 class KubernetesContextPage(PageReply):

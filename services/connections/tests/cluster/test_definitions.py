@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -116,4 +117,30 @@ async def test_the_registry_decides_who_may_import(
     without = people.caller(key_bits=bits_of((Key.ADD_CLUSTER,)))
     with pytest.raises(Forbidden):
         await ask(contract.REGISTER_DEFINITIONS, request, without)
+    assert imported == []
+
+
+async def test_a_connected_cluster_teaches_its_kinds_again(
+    ask: Ask,
+    caller: Caller,
+    connection_id: UUID,
+    imported: list[Any],
+    learned: list[Any],
+    sandbox_cluster: ClusterForTests,
+) -> None:
+    """An import would be a second model of each."""
+    group = f"g{uuid4().hex[:8]}.example.org"
+    await apply(ask, caller, connection_id, group)
+
+    async def taught() -> None:
+        async with asyncio.timeout(60):
+            while not any(one.group_version == f"{group}/v1" for one in learned):
+                await asyncio.sleep(0.05)
+
+    await taught()
+    learned.clear()
+    request = RegisterDefinitions(kubeconfig=sandbox_cluster.kubeconfig)
+    reply = await ask(contract.REGISTER_DEFINITIONS, request, caller)
+    assert (reply.connection_id, reply.import_id) == (connection_id, None)
+    await taught()
     assert imported == []
