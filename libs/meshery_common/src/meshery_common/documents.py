@@ -1,4 +1,4 @@
-"""Text to documents: YAML with several documents, or JSON. Hostile input is refused with a place to look at.
+"""Text to documents and back: YAML with several documents, or JSON. Hostile input is refused with a place to look at.
 
 Pure, so that rules of a domain may use it. What must not be in here: anything that knows what the documents mean.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -67,6 +68,29 @@ for _tag, _pattern, _first in (
     _KubernetesLoader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
     )
+
+
+_SafeDumper: type[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _KubernetesDumper(_SafeDumper):  # type: ignore[misc]  # the C dumper has no types
+    """YAML that Kubernetes reads back as it was: texts are in quotes where it takes them for something else."""
+
+
+for _tag, _pattern, _first in (
+    ("bool", r"y|Y|n|N", "yYnN"),
+    ("int", r"[-+]?0o[0-7]+", "-+0"),
+    ("float", r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", "-+0123456789."),
+):
+    _KubernetesDumper.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
+
+
+def write_documents(documents: Iterable[Any]) -> str:
+    """Documents as YAML, one after the other, keys in the order that they have."""
+    text: str = yaml.dump_all(documents, Dumper=_KubernetesDumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def read_documents(text: str) -> list[Any]:

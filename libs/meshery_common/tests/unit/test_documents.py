@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from meshery_common.documents import MAX_DEPTH, check_values, read_documents
+from meshery_common.documents import MAX_DEPTH, check_values, read_documents, write_documents
 from meshery_contracts.errors import Invalid
 
 
@@ -165,3 +165,46 @@ def test_values_of_a_request_are_held_to_the_same_rules() -> None:
     check_values([{"a": [1, "b", None, True, 1.5]}], "The change")
     with pytest.raises(Invalid, match="The change holds a value of the type date"):
         check_values([{"a": date(2026, 11, 23)}], "The change")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1e3",
+        "12E-4",
+        "1.e5",
+        ".5e1",
+        "y",
+        "N",
+        "0o17",
+        "yes",
+        "Off",
+        "22:22",
+        "2026-11-23",
+        "=",
+        "<<",
+        "~",
+        "null",
+        "0x1f",
+        "1_000",
+        "1.5",
+        ".inf",
+    ],
+)
+def test_texts_that_others_take_for_something_else_are_written_in_quotes(text: str) -> None:
+    """A commit such as 12e3 is a number to Kubernetes."""
+    written = write_documents([{"a": text}])
+    assert written == f"a: '{text}'\n"
+    assert read_documents(written) == [{"a": text}]
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", " a ", "a: b", "- x", "#", "é\u2028", "two\nlines\n", 1, 1.5, 1e300, True, None, [], {}, {"b": [1]}],
+)
+def test_what_is_written_is_read_as_it_was(value: object) -> None:
+    assert read_documents(write_documents([{"z": value, "a": 1}, {"c": value}])) == [
+        {"z": value, "a": 1},
+        {"c": value},
+    ]
+    assert write_documents([{"z": 1, "a": 2}]) == "z: 1\na: 2\n"

@@ -88,6 +88,9 @@ class RegisterKubeconfig(Kubeconfig):
         default_factory=list, description="Names or ids of contexts; empty means all."
     )
     meshsync_mode: str = Field(default="embedded", description="embedded, or operator.")
+    meshsync_modes: dict[str, str] = Field(
+        default_factory=dict, description="The same for single contexts, by name or id."
+    )
 
 
 class RefusedContext(PublicMessage):
@@ -114,6 +117,23 @@ class RegisteredContexts(PublicMessage):
     ignored_contexts: list[KubernetesContext] = Field(default_factory=list)
     errored_contexts: list[KubernetesContext] = Field(default_factory=list)
     refused: list[RefusedContext] = Field(default_factory=list)
+
+
+class RegisterDefinitions(Kubeconfig):
+    """Have the registry learn the custom kinds of a cluster that is not to be connected."""
+
+    context: str = Field(default="", description="Name or id of a context; empty: the current one.")
+
+
+class RegisteredDefinitions(PublicMessage):
+    """What was found in the cluster; the registry imports it as the caller, who may follow that."""
+
+    context: str
+    definitions: int = Field(description="How many CustomResourceDefinitions the cluster has.")
+    import_id: UUID | None = Field(default=None, description="None when there is nothing to import.")
+    connection_id: UUID | None = Field(
+        default=None, description="Where the caller has connected the cluster: it teaches its kinds again."
+    )
 
 
 class KubernetesContextPage(PageReply):
@@ -181,6 +201,15 @@ REGISTER_KUBECONFIG = Endpoint(
     timeout_seconds=60.0,
     summary="Connect clusters of an uploaded kubeconfig.",
 )
+REGISTER_DEFINITIONS = Endpoint(
+    "meshery.rpc.connections.v1.register_definitions",
+    RegisterDefinitions,
+    RegisteredDefinitions,
+    key=Key.ADD_CLUSTER,
+    command=True,
+    timeout_seconds=60.0,
+    summary="Import the CRDs of a cluster, which is not connected; the registry asks for its own key.",
+)
 LIST_CONTEXTS = Endpoint(
     "meshery.rpc.connections.v1.list_contexts",
     PageRequest,
@@ -230,6 +259,15 @@ DELETE = Endpoint(
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     timeout_seconds=30.0,
     summary="Delete a connection with its credential.",
+)
+RESYNC = Endpoint(
+    "meshery.rpc.connections.v1.resync_connection",
+    ConnectionId,
+    Connection,
+    key=Key.FLUSH_MESHSYNC_DATA,
+    command=True,
+    errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
+    summary="Have MeshSync read a cluster anew: what the inventory shows wrongly is put right.",
 )
 PING = Endpoint(
     "meshery.rpc.connections.v1.ping_connection",

@@ -137,6 +137,21 @@ class CloneDesign(Message):
     name: Annotated[str, Field(max_length=255, description="Empty makes one from the original's.")] = ""
 
 
+class ExportDesign(Message):
+    """A design as a Kubernetes manifest, in its newest or in a named version."""
+
+    design_id: UUID
+    version: VersionNumber | None = None
+
+
+class DesignManifest(PublicMessage):
+    """The objects that a deployment would bring, without the marks that it leaves on them."""
+
+    name: str
+    manifest: str = Field(description="YAML, a document for each object, in the order of deployment.")
+    objects: int
+
+
 class DesignVersion(PublicMessage):
     """One saved version."""
 
@@ -291,6 +306,15 @@ DELETE = Endpoint(
     command=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
     summary="Delete a design.",
+)
+EXPORT = Endpoint(
+    "meshery.rpc.designs.v1.export_design",
+    ExportDesign,
+    DesignManifest,
+    key=Key.DOWNLOAD_A_DESIGN,
+    errors=frozenset({Word.NOT_FOUND}),
+    timeout_seconds=30.0,
+    summary="A design as a Kubernetes manifest.",
 )
 CLONE = Endpoint(
     "meshery.rpc.designs.v1.clone_design",

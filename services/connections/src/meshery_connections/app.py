@@ -15,7 +15,7 @@ from meshery_common.delegation import Delegation
 from meshery_common.health import Health
 from meshery_common.runtime import Tasks, supervise
 from meshery_connections import subjects
-from meshery_connections.clients import ClusterClients, RegistryClient
+from meshery_connections.clients import ClusterClients, GoMeshSyncClient, RegistryClient
 from meshery_connections.clients.kubeconfigs import Kubeconfigs
 from meshery_connections.domain.connections import StoredConnection
 from meshery_connections.service import (
@@ -23,6 +23,7 @@ from meshery_connections.service import (
     ComponentsService,
     ConnectionsService,
     ContextsService,
+    DefinitionsService,
     Doors,
     HealthService,
     Moves,
@@ -31,7 +32,7 @@ from meshery_connections.service import (
     master_keys,
 )
 from meshery_connections.settings import ConnectionsSettings
-from meshery_connections.workers import Duty, Keepers, MeshSyncProcesses, meshsync_environment
+from meshery_connections.workers import Duty, Keepers, MeshSyncProcesses, Resyncs, meshsync_environment
 from meshery_contracts.errors import Unavailable
 from meshery_kube import AddressPolicy, UploadPolicy
 
@@ -84,6 +85,7 @@ async def running(settings: ConnectionsSettings) -> AsyncIterator[Health]:
             bus,
             ConnectionsService(db, doors, moves),
             ContextsService(db, doors, vault, kubeconfigs, moves),
+            DefinitionsService(db, doors, kubeconfigs, RegistryClient(bus)),
             ClustersService(db, doors),
         )
         with needs.serving():
@@ -109,6 +111,7 @@ def start_keepers(tasks: Tasks, settings: ConnectionsSettings, db: Database, bus
             per_process=settings.connections_per_meshsync,
         )
         duties["meshsync"] = partial(watch_with, processes, doors)
+        duties["resyncs"] = Resyncs(db, processes, GoMeshSyncClient(bus)).follow
         tasks.start("meshsync", processes.run)
     tasks.start("keepers", Keepers(db, duties, doors.watched).run)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 
 from meshery_common.bus import Bus
@@ -29,8 +30,17 @@ Ask = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
+def compared() -> list[discovery.CompareDigests]:
+    """What MeshSync has asked inventory to compare."""
+    return []
+
+
+@pytest.fixture
 async def settings(
-    settings: ConnectionsSettings, nats: NATSForTests, learned: list[Any]
+    settings: ConnectionsSettings,
+    nats: NATSForTests,
+    learned: list[Any],
+    compared: list[discovery.CompareDigests],
 ) -> AsyncIterator[ConnectionsSettings]:
     """With real MeshSync processes, and an inventory that takes whatever they say."""
     sessions = 0
@@ -40,13 +50,14 @@ async def settings(
         sessions += 1
         return discovery.Session(session=sessions, kinds=[])
 
-    async def compared(_: discovery.CompareDigests, _caller: Caller) -> discovery.Comparison:
+    async def compare(request: discovery.CompareDigests, _caller: Caller) -> discovery.Comparison:
+        compared.append(request)
         return discovery.Comparison()
 
     async with Bus.connect(nats.bus_settings("inventory"), service="inventory") as bus:
         await bus.streams.ensure_stream(discovery.STREAM, ["meshery.sync.v1.*.*"])
         await bus.serve(discovery.OPEN_SESSION, opened)
-        await bus.serve(discovery.COMPARE_DIGESTS, compared)
+        await bus.serve(discovery.COMPARE_DIGESTS, compare)
         yield settings.model_copy(
             update={"run_meshsync": True, "meshsync_bus": nats.bus_settings("meshsync")}
         )
@@ -111,6 +122,43 @@ async def test_disconnecting_ends_the_watch_and_the_process(
     await eventually(lambda: not children())
     found = await ask(contract.GET, ConnectionId(connection_id=connection_id), caller)
     assert found.metadata["meshsync"] == {}
+
+
+async def test_a_cluster_is_read_anew_when_somebody_wishes_so(
+    ask: Ask, caller: Caller, connection_id: UUID, compared: list[discovery.CompareDigests]
+) -> None:
+    first = await seen(ask, caller, connection_id, "meshsync", "synced")
+
+    def kinds() -> set[str]:
+        return {one.token for request in compared for one in request.kinds}
+
+    await eventually(lambda: len(kinds()) == first["kinds"])
+    every = kinds()
+    compared.clear()
+    wish = ConnectionId(connection_id=connection_id)
+    assert (await ask(contract.RESYNC, wish, caller)).id == connection_id
+    await eventually(lambda: kinds() == every)
+
+
+async def test_the_agent_of_a_cluster_is_told_to_read_it_anew(
+    ask: Ask, caller: Caller, sandbox_cluster: ClusterForTests, nats: NATSForTests
+) -> None:
+    request = RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig, meshsync_mode="operator")
+    reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    connection_id = reply.connected_contexts[0].connection_id
+    await seen(ask, caller, connection_id, "health", "answers")
+    told: list[bytes] = []
+
+    async def tell(message: Any) -> None:
+        told.append(message.data)
+
+    async with Bus.connect(nats.bus_settings("meshsync"), service="meshsync") as agent:
+        await agent.subscribe("meshery.meshsync.request", tell)
+        # The keeper may only just have begun, which is when it counts.
+        while not told:
+            await ask(contract.RESYNC, ConnectionId(connection_id=connection_id), caller)
+            await asyncio.sleep(0.1)
+    assert orjson.loads(told[0])["Request"]["Entity"] == "resync-discovery"
 
 
 async def test_a_restarted_api_server_is_waited_for(

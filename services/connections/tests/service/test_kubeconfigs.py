@@ -12,7 +12,7 @@ from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts import clusters
 from meshery_contracts import connections as contract
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
-from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, ProblemError, Unavailable
 from meshery_contracts.paging import PageRequest
 from meshery_testkit.nats import People
 
@@ -177,6 +177,57 @@ async def test_a_selection_by_name_or_id(ask: Ask, people: People) -> None:
     reply = await ask(contract.REGISTER_KUBECONFIG, request, caller)
     assert {one.name for one in reply.errored_contexts} == {"one", "two"}
     assert {one.name: one.problem.code for one in reply.refused}["four"] == "context_unknown"
+
+
+async def test_each_context_is_watched_as_was_said_for_it(ask: Ask, people: People) -> None:
+    caller = people.caller()
+    text = kubeconfig(one={"token": "a" * 20}, two={"token": "b" * 20}, three={"token": "c" * 20})
+    read = await ask(contract.READ_CONTEXTS, contract.Kubeconfig(kubeconfig=text), caller)
+    two = next(one.id for one in read.contexts if one.name == "two")
+    modes = {"one": "operator", two: "embedded", "elsewhere": "operator"}
+    request = RegisterKubeconfig(kubeconfig=text, meshsync_mode="operator", meshsync_modes=modes)
+    await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    page = await ask(contract.LIST, contract.ListConnections(), caller)
+    found = {one.name: one.metadata["meshsync_deployment_mode"] for one in page.connections}
+    assert found == {"one": "operator", "two": "embedded", "three": "operator"}
+    request = RegisterKubeconfig(kubeconfig=text, meshsync_modes={"one": "sideways"})
+    with pytest.raises(Invalid, match="no MeshSync mode 'sideways'"):
+        await ask(contract.REGISTER_KUBECONFIG, request, caller)
+
+
+async def test_the_kinds_of_a_cluster_that_does_not_answer_are_not_registered(
+    ask: Ask, people: People, database: Database
+) -> None:
+    caller = people.caller()
+    text = kubeconfig(plain={"token": TOKEN}, plugin={"exec": {"command": "aws", "apiVersion": "v1"}})
+    for context, code in (
+        ("", "cluster_unreachable"),
+        ("plugin", "kubeconfig_field_refused"),
+        ("other", "context_unknown"),
+    ):
+        request = contract.RegisterDefinitions(kubeconfig=text, context=context)
+        with pytest.raises(ProblemError) as caught:
+            await ask(contract.REGISTER_DEFINITIONS, request, caller)
+        assert caught.value.problem.code == code
+        assert caught.value.problem.remediation
+    assert await database.fetchval(EVERY_ORGANIZATION, "select count(*) from connections") == 0
+    with pytest.raises(Forbidden):
+        await ask(contract.REGISTER_DEFINITIONS, request, people.caller(key_bits=0))
+
+
+async def test_only_a_watched_cluster_is_read_anew(ask: Ask, people: People) -> None:
+    caller = people.caller()
+    request = RegisterKubeconfig(kubeconfig=kubeconfig(plain={"token": TOKEN}))
+    await ask(contract.REGISTER_KUBECONFIG, request, caller)
+    found = (await ask(contract.LIST, contract.ListConnections(), caller)).connections[0]
+    wish = ConnectionId(connection_id=found.id)
+    with pytest.raises(Conflict, match="is not watched") as caught:
+        await ask(contract.RESYNC, wish, caller)
+    assert caught.value.problem.probable_cause == ("It is not found.",)
+    with pytest.raises(NotFound):
+        await ask(contract.RESYNC, wish, people.caller())
+    with pytest.raises(Forbidden):
+        await ask(contract.RESYNC, wish, people.caller(key_bits=0))
 
 
 @pytest.mark.parametrize("text", ["", "hello", "a: [", "contexts: []", "kind: Secret"])

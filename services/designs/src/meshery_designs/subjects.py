@@ -15,6 +15,7 @@ async def serve(bus: Bus, designs: DesignsService, deployments: DeploymentsServi
     await bus.serve(contract.CREATE, designs.create)
     await bus.serve(contract.UPDATE, designs.update)
     await bus.serve(contract.DELETE, designs.delete)
+    await bus.serve(contract.EXPORT, designs.export)
     await bus.serve(contract.CLONE, designs.clone)
     await bus.serve(contract.LIST_VERSIONS, designs.versions)
     await bus.serve(contract.IMPORT, designs.import_document)

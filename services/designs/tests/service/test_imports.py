@@ -8,17 +8,20 @@ from typing import Any
 import orjson
 import pytest
 
+from meshery_common.documents import read_documents
 from meshery_contracts import designs
 from meshery_contracts.designs import (
     CreateDesign,
     DesignType,
+    ExportDesign,
     GetDesign,
     ImportDesign,
     ImportedDesign,
     ListDesigns,
     ValidateDesign,
 )
-from meshery_contracts.errors import Invalid, Unavailable
+from meshery_contracts.errors import Forbidden, Invalid, NotFound, Unavailable
+from meshery_contracts.keys import Key, bits_of
 from meshery_contracts.messages import Nothing
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
@@ -156,3 +159,24 @@ async def test_problems_are_located(client: Client, kinds: StubRegistry) -> None
     with pytest.raises(Invalid) as caught:
         await client.ask(designs.VALIDATE, ValidateDesign())
     assert caught.value.problem.code == "design_missing"
+
+
+async def test_an_imported_manifest_comes_out_again(client: Client, kinds: StubRegistry) -> None:
+    kinds.teach("v1", "ConfigMap")
+    design = (await imported(client, MANIFESTS)).design
+    request = ExportDesign(design_id=design.id)
+    out = await client.ask(designs.EXPORT, request)
+    assert (out.name, out.objects) == (design.name, 2)
+    settings, gadget = read_documents(out.manifest)
+    assert settings == {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "settings"},
+        "data": {"since": "2026-11-23", "at": "22:22"},
+    }
+    assert gadget["spec"] == {"size": 3}
+    with pytest.raises(NotFound):
+        await client.stranger().ask(designs.EXPORT, request)
+    viewer = client.colleague(key_bits=bits_of((Key.VIEW_DESIGNS,)))
+    with pytest.raises(Forbidden):
+        await viewer.ask(designs.EXPORT, request)

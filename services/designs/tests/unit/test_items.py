@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import orjson
 import pytest
 
+from meshery_common.documents import read_documents
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.errors import Invalid
 from meshery_designs.domain.items import how_many_of, items_of, same_object
+from meshery_designs.domain.saving import exported
 from meshery_testkit.builders import a_component
 
 
@@ -62,3 +65,14 @@ def test_references_to_one_object(changes: dict[str, str], same: bool) -> None:
     elsewhere = a_reference(name="nobody")
     assert how_many_of([elsewhere, a_reference()], [a_reference(**changes)]) == same
     assert how_many_of([a_reference(**changes), elsewhere], [a_reference()] * 2) == 2 * same
+
+
+def test_a_manifest_has_the_objects_in_order_and_no_marks_of_ours() -> None:
+    note = {**a_component("Note", "note"), "metadata": {"isAnnotation": True}}
+    web = a_component("Deployment", "web", namespace="shop")
+    space = {**a_component("Namespace", "shop", version="v1"), "metadata": {"isNamespaced": False}}
+    text, count = exported(orjson.dumps({"components": [note, web, space]}).decode())
+    first, second = read_documents(text)
+    assert (count, first["kind"], second["kind"]) == (2, "Namespace", "Deployment")
+    assert second == items_of({"components": [web]}, design_id=None, version=0)[0].content
+    assert "meshery" not in text

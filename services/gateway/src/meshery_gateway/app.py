@@ -20,6 +20,7 @@ from meshery_gateway.http import (
     definitions,
     deployments,
     designs,
+    downloads,
     evaluation,
     event_streams,
     events,
@@ -28,6 +29,7 @@ from meshery_gateway.http import (
     inventory,
     openapi,
     policies,
+    providers,
     registrations,
     registry,
     system,
@@ -44,8 +46,10 @@ SERVICE = "gateway"
 
 #: Routes that need nothing but a call; more exact paths come before those they would be taken for.
 PLAIN_ROUTES: tuple[Route, ...] = (
+    *providers.ROUTES,
     *identity.ROUTES,
     *designs.ROUTES,
+    *downloads.ROUTES,
     *deployments.ROUTES,
     *connections.ROUTES,
     *connection_definitions.ROUTES,
@@ -109,9 +113,17 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         limits = Limits(
             body_bytes=settings.max_body_bytes,
             design_bytes=settings.max_design_bytes,
+            body_idle_seconds=settings.body_idle_seconds,
             operation_wait_seconds=settings.operation_wait_seconds,
         )
-        means = Means(bus, sessions, limits, Room(settings.large_bodies_bytes), worker)
+        means = Means(
+            bus,
+            sessions,
+            limits,
+            Room(settings.large_bodies_bytes),
+            worker,
+            secure_cookies=settings.public_url.lower().startswith("https://"),
+        )
         server = Server(means, guard)
         async with Live.open(bus, sessions) as live:
             app = server.application(all_routes(settings, live, sessions, needs))

@@ -43,6 +43,12 @@ class GatewaySettings(ProcessSettings):
         description="Bytes of large requests and answers that are in memory at once; more are refused as unavailable. "
         "While a file is imported it takes some four times its size.",
     )
+    body_idle_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a client may send nothing of a request body, in seconds. It has to bring 16 KiB per "
+        "second on average, however large it is.",
+    )
     operation_wait_seconds: float = Field(
         default=60.0,
         gt=0,

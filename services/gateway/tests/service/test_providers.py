@@ -21,12 +21,22 @@ PROVIDERS = identity.Providers(
 )
 
 
-@pytest.mark.parametrize("wish", ["None", "none", "Elsewhere"])
-async def test_a_provider_is_remembered(http: ClientSession, stubs: Stubs, wish: str) -> None:
+@pytest.mark.parametrize(
+    ("wish", "name", "location"),
+    [
+        ("None", "None", "/"),
+        ("none", "None", "/"),
+        ("Local", "None", "/"),
+        ("Elsewhere", "Elsewhere", "/user/login"),
+    ],
+)
+async def test_a_provider_is_remembered(
+    http: ClientSession, stubs: Stubs, wish: str, name: str, location: str
+) -> None:
     await stubs.answer(identity.LIST_PROVIDERS, PROVIDERS)
     async with http.get(f"/api/provider?provider={wish}", allow_redirects=False) as reply:
-        assert (reply.status, reply.headers["Location"]) == (302, "/")
-        assert reply.cookies["meshery-provider"].value == wish.capitalize()
+        assert (reply.status, reply.headers["Location"]) == (302, location)
+        assert reply.cookies["meshery-provider"].value == name
 
 
 @pytest.mark.parametrize("wish", ["Nowhere", ""])
@@ -67,3 +77,21 @@ async def test_a_cookie_that_keeps_somebody_out_is_dropped(http: ClientSession, 
         async with http.get("/api/token", headers=header) as reply:
             assert reply.status == 401
             assert not reply.cookies
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("token", "token_malformed"), ("meshery-provider", "provider_unknown")]
+)
+async def test_a_cookie_of_other_letters_is_dropped_like_any_other(
+    http: ClientSession, name: str, code: str
+) -> None:
+    async with http.get("/api/token", headers={"Cookie": f"{name}=caf\u00e9"}) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (401, code)
+        assert (reply.cookies[name].value, reply.cookies[name]["max-age"]) == ("", "0")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "meshery-token"])
+async def test_a_token_of_other_letters_is_no_token(http: ClientSession, name: str) -> None:
+    value = "Bearer caf\u00e9" if name == "Authorization" else "caf\u00e9"
+    async with http.get("/api/token", headers={name: value}) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (401, "token_malformed")

@@ -9,10 +9,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
+import orjson
+
 from meshery_connections.clients.kubeconfigs import described
 from meshery_connections.domain.contexts import ClusterIdentity, derived_cluster_id
+from meshery_contracts.errors import TooLarge
 from meshery_kube import AddressPolicy, Client, ClientSettings, Context
 from meshery_kube.errors import ApiError, ProtocolError, Timeout
+from meshery_kube.kinds import CUSTOM_RESOURCE_DEFINITION
 
 _KEPT = 256
 #: Shorter than the requests of our own contract: a cluster that hangs costs its object, not the whole answer.
@@ -144,3 +148,28 @@ async def identity_of(client: Client) -> ClusterIdentity:
         username=person.username if person else "",
         groups=person.groups if person else (),
     )
+
+
+async def custom_definitions(way: WayIn, timeout_seconds: float, most_bytes: int) -> list[bytes]:
+    """The cluster's CRDs as JSON, without what only the cluster needs. Raises KubeError, TooLarge."""
+    found: list[bytes] = []
+    size = 0
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            Client(way.context, _SETTINGS, way.addresses) as client,
+        ):
+            async for one in client.objects.list(CUSTOM_RESOURCE_DEFINITION):
+                one.pop("status", None)
+                one["metadata"].pop("managedFields", None)
+                found.append(orjson.dumps(one))
+                size += len(found[-1])
+                if size > most_bytes:
+                    raise TooLarge(
+                        f"The cluster's CRDs are larger than {most_bytes:,} bytes.",
+                        code="definitions_too_large",
+                        remedy="Import them in parts: `kubectl get crd <names> -o yaml`.",
+                    )
+    except TimeoutError:
+        raise Timeout(f"{way.context.server.url}: no answer within {timeout_seconds:g} s") from None
+    return found

@@ -71,6 +71,11 @@ def selected(
     return [name for name in names if name in chosen], sorted(chosen - set(names))
 
 
+def mode_of(description: ContextDescription, modes: Mapping[str, str], otherwise: str) -> str:
+    """How a context is watched: as said for its id or its name, else like all others."""
+    return modes.get(description.id) or modes.get(description.name) or otherwise
+
+
 def metadata_of(
     description: ContextDescription, identity: ClusterIdentity | None, mode: str
 ) -> dict[str, Any]:

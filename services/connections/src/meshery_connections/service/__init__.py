@@ -4,6 +4,7 @@ from meshery_connections.service.clusters import ClustersService
 from meshery_connections.service.components import ComponentsService
 from meshery_connections.service.connections import ConnectionsService
 from meshery_connections.service.contexts import ContextsService
+from meshery_connections.service.definitions import DefinitionsService
 from meshery_connections.service.doors import Doors
 from meshery_connections.service.health import HealthService
 from meshery_connections.service.moves import Moves
@@ -15,6 +16,7 @@ __all__ = [
     "ComponentsService",
     "ConnectionsService",
     "ContextsService",
+    "DefinitionsService",
     "Doors",
     "HealthService",
     "Moves",

@@ -109,6 +109,24 @@ class ConnectionsService:
         await self._doors.drop(stored)
         return moved.connection
 
+    async def resync(self, request: ConnectionId, caller: Caller) -> Connection:
+        """Have MeshSync read a cluster anew; the inventory is put right as that comes in.
+
+        Raises Conflict unless the cluster is connected: nobody watches another one.
+        """
+        async with self._db.command(caller.organization_id) as tx:
+            stored = await self._store.lock(tx, request.connection_id, caller, Access.OPERATOR)
+            watched = stored.connection.kind == states.KUBERNETES
+            if not watched or stored.status is not ConnectionStatus.CONNECTED:
+                raise Conflict(
+                    f"Connection '{stored.connection.name}' is not watched.",
+                    code="connection_not_watched",
+                    cause=f"It is {stored.status.value}." if watched else "It is no Kubernetes cluster.",
+                    remedy="Connect the cluster: it is read then.",
+                )
+            await self._observations.wish_resync(tx, stored.id)
+            return await tx.answer(stored.connection)
+
     async def _get(
         self, connection_id: UUID, caller: Caller, access: Access = Access.VIEWER
     ) -> StoredConnection:

@@ -104,12 +104,13 @@ class ContextsService:
 
     async def register(self, request: RegisterKubeconfig, caller: Caller) -> RegisteredContexts:
         """Connect the chosen contexts of a kubeconfig; each for itself, whatever becomes of the others."""
-        if request.meshsync_mode not in contexts.MODES:
-            raise Invalid(
-                f"There is no MeshSync mode {request.meshsync_mode!r}.",
-                code="meshsync_mode_unknown",
-                remedy=f"Choose one of: {', '.join(sorted(contexts.MODES))}.",
-            )
+        for mode in (request.meshsync_mode, *request.meshsync_modes.values()):
+            if mode not in contexts.MODES:
+                raise Invalid(
+                    f"There is no MeshSync mode {mode[:100]!r}.",
+                    code="meshsync_mode_unknown",
+                    remedy=f"Choose one of: {', '.join(sorted(contexts.MODES))}.",
+                )
         kubeconfig = await self._uploaded(request.kubeconfig)
         names, missing = self._selected(kubeconfig, request.contexts)
         usable = [one for one in kubeconfig.contexts if one.name in names]
@@ -127,7 +128,8 @@ class ContextsService:
         async with self._db.command(caller.organization_id) as tx:
             await self._store.lock_registration(tx, caller.organization_id)
             for one in verified:
-                await self._register(tx, one, request.meshsync_mode, caller, outcome)
+                mode = contexts.mode_of(one.about, request.meshsync_modes, request.meshsync_mode)
+                await self._register(tx, one, mode, caller, outcome)
             reply = outcome.reply()
             await tx.answer(reply)
         for stored in outcome.replaced:

@@ -10,6 +10,8 @@ from meshery_connections.domain.connections import Health
 
 #: Wakes who teaches the registry, in whichever replica: documents have to be sent again.
 DOCUMENTS_CHANNEL = "documents"
+#: Wakes the keepers of clusters that somebody wants to be read anew.
+RESYNCS_CHANNEL = "resyncs"
 
 
 class ObservationStore:
@@ -62,6 +64,15 @@ class ObservationStore:
             connection_id,
             discovery,
         )
+
+    async def wish_resync(self, tx: Transaction, connection_id: UUID) -> None:
+        """Have whoever keeps the cluster read it anew."""
+        await tx.execute("update connections set resyncs = resyncs + 1 where id = $1", connection_id)
+        tx.notify(RESYNCS_CHANNEL)
+
+    async def resyncs(self, queries: Queries, connection_id: UUID) -> int:
+        """How often that was wished for."""
+        return int(await queries.fetchval("select resyncs from connections where id = $1", connection_id))
 
     async def set_components(self, queries: Queries, connection_id: UUID, components: dict[str, Any]) -> None:
         """What was registered of the cluster's kinds."""

@@ -14,12 +14,13 @@ from uuid import UUID
 
 import orjson
 
-from meshery_common.documents import read_documents
+from meshery_common.documents import read_documents, write_documents
 from meshery_contracts.designs import ComponentChanges, DesignType, ImportNote
 from meshery_contracts.errors import Invalid
 from meshery_contracts.registry import ResolvedKind
 from meshery_designs.domain import design_files, manifests
 from meshery_designs.domain.design_files import StoredFile
+from meshery_designs.domain.items import items_of
 
 NewId = Callable[[], UUID]
 #: apiVersion and kind.
@@ -50,6 +51,12 @@ def edited(
     elif text is None and changes is not None:
         document = design_files.changed(document, changes.changed, changes.removed)
     return design_files.checked(document, design_id=design_id, name=name, version=version, new_id=new_id)
+
+
+def exported(file: str) -> tuple[str, int]:
+    """A checked design file as a manifest, and how many objects it has. Raises Invalid when it contradicts itself."""
+    items = items_of(orjson.loads(file), design_id=None, version=0)
+    return write_documents(one.content for one in items), len(items)
 
 
 def kinds_in(text: str) -> list[Kind] | None:

@@ -24,9 +24,11 @@ from meshery_contracts.designs import (
     CreateDesign,
     Design,
     DesignId,
+    DesignManifest,
     DesignPage,
     DesignType,
     DesignVersionPage,
+    ExportDesign,
     GetDesign,
     ImportDesign,
     ImportedDesign,
@@ -134,6 +136,13 @@ class DesignsService:
             )
             await self._announce_saved(tx, design, caller, "update")
             return await tx.answer(design)
+
+    async def export(self, request: ExportDesign, caller: Caller) -> DesignManifest:
+        """A design as the manifest that a deployment would apply. Raises Invalid when it contradicts itself."""
+        design = await self.get(GetDesign(design_id=request.design_id, version=request.version), caller)
+        file = design.pattern_file
+        manifest, objects = await self._done(len(file), saving.exported, file)
+        return DesignManifest(name=design.name, manifest=manifest, objects=objects)
 
     async def clone(self, request: CloneDesign, caller: Caller) -> Design:
         """A private design of the caller with the file of one that he may read, which counts it."""

@@ -19,7 +19,9 @@ from meshery_contracts.connections import (
     Kubeconfig,
     KubernetesContextPage,
     ListConnections,
+    RegisterDefinitions,
     RegisteredContexts,
+    RegisteredDefinitions,
     RegisterKubeconfig,
     SetStatus,
 )
@@ -98,6 +100,19 @@ async def set_status(_: object, info: Info, id: UUID, status: str) -> Connection
 async def delete_connection(_: object, info: Info, id: UUID) -> Connection:
     """Delete a connection."""
     return await info.context.ask(contract.DELETE, ConnectionId(connection_id=id))
+
+
+@_mutation.field("resyncConnection")
+async def resync_connection(_: object, info: Info, id: UUID) -> Connection:
+    """Have a cluster read anew."""
+    return await info.context.ask(contract.RESYNC, ConnectionId(connection_id=id))
+
+
+@_mutation.field("registerDefinitions")
+async def register_definitions(_: object, info: Info, kubeconfig: str, context: str) -> RegisteredDefinitions:
+    """Import the custom kinds of a cluster."""
+    values = {"kubeconfig": kubeconfig, "context": context}
+    return await info.context.ask(contract.REGISTER_DEFINITIONS, message_from(RegisterDefinitions, values))
 
 
 @_mutation.field("saveKubeconfig")

@@ -20,6 +20,7 @@ from meshery_contracts.designs import (
     DesignPage,
     DesignSaved,
     DesignVersionPage,
+    ExportDesign,
     GetDesign,
     ImportDesign,
     ImportedDesign,
@@ -66,6 +67,13 @@ async def get_design(_: object, info: Info, id: UUID, version: int | None = None
         return await context.designs.load(id)
     request = message_from(GetDesign, {"design_id": id, "version": version})
     return await context.ask(contract.GET, request)
+
+
+@_query.field("designManifest")
+async def export_design(_: object, info: Info, id: UUID, version: int | None = None) -> str:
+    """A design's objects."""
+    request = message_from(ExportDesign, {"design_id": id, "version": version})
+    return (await info.context.ask(contract.EXPORT, request)).manifest
 
 
 @_query.field("designTypes")

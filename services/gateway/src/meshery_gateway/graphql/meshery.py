@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
-from ariadne import ObjectType, QueryType, SubscriptionType
+from ariadne import MutationType, ObjectType, QueryType, SubscriptionType
 
 from meshery_common.background import pause
 from meshery_contracts import connections, definitions, designs, inventory, registry
-from meshery_contracts.connections import KubernetesContext
+from meshery_contracts.connections import ConnectionId, KubernetesContext
 from meshery_contracts.designs import Design, ListDesigns
-from meshery_contracts.errors import Unavailable
+from meshery_contracts.errors import Invalid, Unavailable
 from meshery_contracts.inventory import Summarize
 from meshery_contracts.keys import Key
 from meshery_contracts.messages import Nothing
@@ -19,16 +19,17 @@ from meshery_contracts.paging import PageRequest
 from meshery_gateway.graphql.context import MAX_PAGE_SIZE, Context, Info
 from meshery_gateway.graphql.scalars import time_text
 from meshery_gateway.http.live import Following
-from meshery_gateway.http.reading import message_from, number_from
+from meshery_gateway.http.reading import id_of, message_from, number_from
 
 T = TypeVar("T")
 
 _query = QueryType()
+_mutation = MutationType()
 _subscription = SubscriptionType()
 _pattern = ObjectType("PatternResult")
 _catalog_pattern = ObjectType("CatalogPattern")
 
-BINDABLES = (_query, _subscription, _pattern, _catalog_pattern)
+BINDABLES = (_query, _mutation, _subscription, _pattern, _catalog_pattern)
 #: A burst of changes is told as one.
 _BURST_SECONDS = 0.3
 _EMPTY_PAGE = {"page": 0, "page_size": 0, "total_count": 0}
@@ -128,6 +129,28 @@ _SUMMARY_TYPES = ("components", "component", "relationships", "relationship")
 async def get_summary(_: object, info: Info, selector: dict[str, Any]) -> dict[str, Any]:
     """Counts of the registry."""
     return await _summary(info.context, selector)
+
+
+@_mutation.field("resyncCluster")
+async def resync_cluster(
+    _: object, info: Info, k8scontext_id: str, selector: dict[str, str] | None = None
+) -> str:
+    """Have a cluster read anew; it goes on after the answer."""
+    wishes = {name for name, text in (selector or {}).items() if text.strip().lower() == "true"}
+    if "hard_reset" in wishes:
+        raise Invalid(
+            "Nobody resets the whole database from here.",
+            code="hard_reset_refused",
+            cause="`hardReset` would drop what other clusters and other organisations have stored.",
+            remedy="Leave it out: `ReSync` puts right what is stored of this cluster.",
+        )
+    if not wishes:
+        raise Invalid(
+            "The selector asks for nothing.", code="resync_nothing", remedy='Send `ReSync: "true"`.'
+        )
+    request = ConnectionId(connection_id=id_of("k8scontextID", k8scontext_id))
+    await info.context.ask(connections.RESYNC, request)
+    return "PROCESSING"
 
 
 # --- pages that are pushed whole ----------------------------------------------------------------------------

@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import orjson
@@ -39,8 +40,8 @@ _COMPRESS_FROM_BYTES = 2048
 _COMPRESS_HERE_BYTES = 256 * 1024
 #: What is longer than this is read, or made an ETag of, where no other request has to wait for it.
 _HEAVY_BYTES = 512 * 1024
-#: How long a large body may take to come in, in seconds.
-_LARGE_BODY_SECONDS = 300.0
+#: How fast a body has to come in, on average and after the time that it may stand still, in bytes per second.
+_SLOWEST_BODY = 16 * 1024
 #: Half the time of the usual level, for a fifth more bytes.
 _COMPRESS_LEVEL = 2
 
@@ -53,6 +54,8 @@ class Limits:
     body_bytes: int
     #: Largest body of the design routes, in bytes.
     design_bytes: int
+    #: How long a client may send nothing of a body that is awaited, in seconds.
+    body_idle_seconds: float
     #: How long a route waits for an operation to finish, in seconds.
     operation_wait_seconds: float
 
@@ -68,6 +71,8 @@ class Means:
     room: Room
     #: Reads them.
     worker: WorkerProcess
+    #: Whether browsers shall send our cookies over HTTPS alone.
+    secure_cookies: bool = False
 
 
 class Call:
@@ -88,6 +93,15 @@ class Call:
         if self._session is None:
             self._session = await self._means.sessions.of(self.request)
         return self._session
+
+    async def session_of(self, token: str) -> Session:
+        """Who is behind a token that the request has brought along, perhaps not as its own. Raises Unauthenticated."""
+        return await self._means.sessions.of_credential(token, "", loopback=False)
+
+    @property
+    def secure_cookies(self) -> bool:
+        """Whether cookies are for HTTPS alone."""
+        return self._means.secure_cookies
 
     # --- asking services ----------------------------------------------------------------------------------
 
@@ -251,7 +265,7 @@ class Call:
     async def body_bytes(self, most: int | None = None) -> bytes:
         """The body, however it is typed. A large one takes room until the request is over.
 
-        Raises TooLarge, Unavailable when there is no room, DeadlineExceeded when a large one takes minutes.
+        Raises TooLarge, Unavailable when there is no room, DeadlineExceeded as `receiving` does.
         """
         limit = most or self.limits.body_bytes
         request = self.request
@@ -263,28 +277,55 @@ class Call:
         if expected <= self.limits.body_bytes:
             return await self._received(limit)
         self._taken.enter_context(self._means.room.take(expected))
-        try:
-            async with asyncio.timeout(_LARGE_BODY_SECONDS):
-                return await self._received(limit)
-        except TimeoutError:
-            raise DeadlineExceeded(
-                f"The request body did not come in within {_LARGE_BODY_SECONDS:.0f} seconds.",
-                code="body_too_slow",
-            ) from None
+        return await self._received(limit)
 
     async def _received(self, limit: int) -> bytes:
         chunks: list[bytes] = []
         size = 0
-        async for chunk in self.request.content.iter_any():
-            size += len(chunk)
-            if size > limit:
-                raise _too_large(limit)
-            chunks.append(chunk)
+        async with self.receiving() as arrived:
+            async for chunk in self.request.content.iter_any():
+                arrived(len(chunk))
+                size += len(chunk)
+                if size > limit:
+                    raise _too_large(limit)
+                chunks.append(chunk)
         return b"".join(chunks)
+
+    @asynccontextmanager
+    async def receiving(self) -> AsyncIterator[Callable[[int], None]]:
+        """For reading a body: the block is given up when too little comes in; tell it of each bytes' arrival.
+
+        A client may stand still for a while and be slow for as long as it likes, but not send drop by drop.
+        Raises DeadlineExceeded.
+        """
+        idle = self.limits.body_idle_seconds
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + idle
+        try:
+            async with asyncio.timeout_at(give_up) as patience:
+
+                def arrived(size: int) -> None:
+                    nonlocal give_up
+                    give_up = min(give_up + size / _SLOWEST_BODY, loop.time() + idle)
+                    patience.reschedule(give_up)
+
+                yield arrived
+        except TimeoutError:
+            raise DeadlineExceeded(
+                "The request body did not come in.",
+                code="body_too_slow",
+                cause=f"Nothing came for {idle:g} seconds, or less than {_SLOWEST_BODY // 1024} KiB per second.",
+                remedy="Send it again over a better line, or in smaller parts.",
+            ) from None
 
     async def body(self, most: int | None = None) -> dict[str, Any]:
         """The body as a JSON object; an empty body is an empty object. Raises Invalid."""
         return json_object(await self.body_bytes(most))
+
+    async def form(self) -> dict[str, str]:
+        """The body as a form of texts, `name=value&…`; where a name repeats the last one counts."""
+        content = await self.body_bytes()
+        return dict(parse_qsl(content.decode(errors="replace"), keep_blank_values=True))
 
 
 def _too_large(limit: int) -> TooLarge:

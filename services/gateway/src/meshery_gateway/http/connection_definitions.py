@@ -20,6 +20,7 @@ from meshery_contracts.registrations import DeleteConnectionDefinition, Register
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
+from meshery_gateway.http.shapes import ANY_OBJECT, TEXT, Content, fields
 
 _TAG = "Registry"
 _SCHEMA_VERSION = "connections.meshery.io/v1beta3"
@@ -112,6 +113,15 @@ _ONE = "/connections/{id}"
 _LISTING, _REGISTER = definitions.LIST_CONNECTION_DEFINITIONS, registrations.REGISTER_DEFINITION
 _DELETE = registrations.DELETE_CONNECTION_DEFINITION
 
+_FIELDS = {
+    **dict.fromkeys(("kind", "type", "subType", "name", "description", "status"), TEXT),
+    **dict.fromkeys(("connectionSchema", "credentialSchema", "styles", "transitionMap"), ANY_OBJECT),
+}
+_NEW = Content(
+    fields("kind", **_FIELDS, modelReference=fields("name", name=TEXT, model=fields("version", version=TEXT)))
+)
+_REPLACED = Content(fields(**_FIELDS))
+
 ROUTES = (
     *(
         Route(
@@ -121,15 +131,24 @@ ROUTES = (
         for path in both_prefixes(_LIST)
     ),
     *(
-        Route("POST", path, create_connection_definition, _REGISTER, "Define a kind of connections", _TAG)
+        Route(
+            "POST", path, create_connection_definition, _REGISTER, "Define a kind of connections", _TAG,
+            body=_NEW, answer=Content(ANY_OBJECT, status=201),
+        )
         for path in both_prefixes(_LIST)
     ),
     *(
-        Route("GET", path, get_connection_definition, _LISTING, "A kind of connections", _TAG)
+        Route(
+            "GET", path, get_connection_definition, _LISTING, "A kind of connections", _TAG,
+            answer=Content(ANY_OBJECT),
+        )
         for path in both_prefixes(_ONE)
     ),
     *(
-        Route("PUT", path, update_connection_definition, _REGISTER, "Replace its definition", _TAG)
+        Route(
+            "PUT", path, update_connection_definition, _REGISTER, "Replace its definition", _TAG,
+            body=_REPLACED, answer=Content(ANY_OBJECT),
+        )
         for path in both_prefixes(_ONE)
     ),
     *(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -14,10 +15,11 @@ from meshery_contracts.connections import (
     ConnectionStatus,
     Kubeconfig,
     ListConnections,
+    RegisterDefinitions,
     RegisterKubeconfig,
     SetStatus,
 )
-from meshery_contracts.errors import Invalid, TooLarge
+from meshery_contracts.errors import FieldProblem, Invalid, TooLarge
 from meshery_contracts.paging import PageRequest
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
@@ -45,21 +47,38 @@ async def read_contexts(call: Call) -> web.StreamResponse:
 async def register_kubeconfig(call: Call) -> web.StreamResponse:
     """Connect clusters of an uploaded kubeconfig."""
     fields = await _form(call)
-    modes = _json(fields.get("contexts", ""), dict)
-    wanted = _json(fields.get("selectedContexts", ""), list) or list(modes)
-    mode = fields.get("meshsync_deployment_mode") or next(
-        (str(one.get("meshsyncDeploymentMode")) for one in modes.values() if isinstance(one, dict)),
-        "embedded",
-    )
-    request = message_from(
-        RegisterKubeconfig,
-        {
-            "kubeconfig": fields[_FILE_FIELD],
-            "contexts": [str(one) for one in wanted],
-            "meshsync_mode": mode,
-        },
-    )
-    return await call.pass_on(contract.REGISTER_KUBECONFIG, request)
+    chosen = _json(fields.get("contexts", ""), dict)
+    wanted = _json(fields.get("selectedContexts", ""), list) or list(chosen)
+    values = {
+        "kubeconfig": fields[_FILE_FIELD],
+        "contexts": [str(one) for one in wanted],
+        "meshsync_modes": _modes_of(chosen),
+    }
+    if mode := fields.get("meshsync_deployment_mode") or fields.get("meshsyncDeploymentMode"):
+        values["meshsync_mode"] = mode
+    return await call.pass_on(contract.REGISTER_KUBECONFIG, message_from(RegisterKubeconfig, values))
+
+
+def _modes_of(chosen: dict[str, Any]) -> dict[str, str]:
+    """What a form says of single contexts, each by its id or by the name that stands beside the mode."""
+    modes: dict[str, str] = {}
+    for key, settings in chosen.items():
+        said = both_read(settings or {}, f"contexts.{key[:100]}")
+        if mode := said.get("meshsync_deployment_mode"):
+            modes |= {str(name): str(mode) for name in (key, said.get("name")) if name}
+    return modes
+
+
+async def register_definitions(call: Call) -> web.StreamResponse:
+    """Have the registry learn the custom kinds of a cluster, which is not connected; of its current context."""
+    fields = await _form(call)
+    selected = _json(fields.get("selectedContexts", ""), list)
+    if len(selected) > 1:
+        raise Invalid("Only one cluster's kinds are registered at once.", code="form_unreadable")
+    context = fields.get("contextName") or next(map(str, selected), "")
+    values = {"kubeconfig": fields[_FILE_FIELD], "context": context}
+    await call.ask(contract.REGISTER_DEFINITIONS, message_from(RegisterDefinitions, values))
+    return web.Response(text="Accepted")
 
 
 async def list_contexts(call: Call) -> web.StreamResponse:
@@ -128,6 +147,19 @@ async def set_statuses(call: Call) -> web.StreamResponse:
     return call.answer({"connections": [one.model_dump(mode="json") for one in changed]}, status=202)
 
 
+async def act_on_connection(call: Call) -> web.StreamResponse:
+    """Do what `action` says with a connection: `resync` has MeshSync read its cluster anew."""
+    action = str((await call.body()).get("action") or "")
+    if action != "resync":
+        raise Invalid(
+            f"There is no action {action[:100]!r} here.",
+            code="action_unknown",
+            fields=(FieldProblem(path="action", message="must be `resync`"),),
+            remedy="How a cluster is watched is said when its kubeconfig is uploaded.",
+        )
+    return await call.pass_on(contract.RESYNC, ConnectionId(connection_id=call.id()))
+
+
 async def delete_connection(call: Call) -> web.StreamResponse:
     """Delete a connection with its credential."""
     return await call.pass_on(contract.DELETE, ConnectionId(connection_id=call.id()))
@@ -144,12 +176,13 @@ async def _form(call: Call) -> dict[str, str]:
     fields: dict[str, str] = {}
     left = _MOST_PARTS
     try:
-        async for part in await call.request.multipart():
-            if isinstance(part, BodyPartReader) and part.name:
-                fields[part.name] = await _text_of(part)
-            left -= 1
-            if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
-                raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
+        async with call.receiving() as arrived:
+            async for part in await call.request.multipart():
+                if isinstance(part, BodyPartReader) and part.name:
+                    fields[part.name] = await _text_of(part, arrived)
+                left -= 1
+                if left == 0 or sum(map(len, fields.values())) > 2 * MAX_KUBECONFIG_BYTES:
+                    raise TooLarge("The form holds more than a kubeconfig.", code="form_too_large")
     except (ValueError, AssertionError) as error:
         raise Invalid("The multipart form cannot be read.", code="form_unreadable") from error
     if fields.get(_FILE_FIELD) == "":
@@ -163,9 +196,10 @@ async def _form(call: Call) -> dict[str, str]:
     return fields
 
 
-async def _text_of(part: BodyPartReader) -> str:
+async def _text_of(part: BodyPartReader, arrived: Callable[[int], None]) -> str:
     content = bytearray()
     while chunk := await part.read_chunk():
+        arrived(len(chunk))
         content += chunk
         if len(content) > MAX_KUBECONFIG_BYTES:
             raise TooLarge(
@@ -206,32 +240,39 @@ ROUTES = (
         body=Content(fields(_FILE_FIELD, **{_FILE_FIELD: FILE}), _FORM),
         answer=Content(many(contract.KubernetesContext)),
     ),
-    *(
-        Route(
-            "POST",
-            path,
-            register_kubeconfig,
-            contract.REGISTER_KUBECONFIG,
-            summary,
-            _TAG,
-            body=Content(
-                fields(
-                    _FILE_FIELD,
-                    **{_FILE_FIELD: FILE},
-                    selectedContexts={
-                        "type": "string",
-                        "description": "A JSON array of names or ids; none means all.",
-                    },
-                    contexts={
-                        "type": "string",
-                        "description": "A JSON object of ids, each with its settings.",
-                    },
-                    meshsync_deployment_mode=TEXT,
-                ),
-                _FORM,
+    Route(
+        "POST",
+        _KUBERNETES,
+        register_kubeconfig,
+        contract.REGISTER_KUBECONFIG,
+        "Connect clusters",
+        _TAG,
+        body=Content(
+            fields(
+                _FILE_FIELD,
+                **{_FILE_FIELD: FILE},
+                selectedContexts={
+                    "type": "string",
+                    "description": "A JSON array of names or ids; none means all.",
+                },
+                contexts={
+                    "type": "string",
+                    "description": "A JSON object of ids, each with its `meshsyncDeploymentMode`.",
+                },
+                meshsync_deployment_mode=TEXT,
             ),
-        )
-        for path, summary in ((_KUBERNETES, "Connect clusters"), (f"{_KUBERNETES}/register", "The same"))
+            _FORM,
+        ),
+    ),
+    Route(
+        "POST",
+        f"{_KUBERNETES}/register",
+        register_definitions,
+        contract.REGISTER_DEFINITIONS,
+        "Register a cluster's custom kinds",
+        _TAG,
+        body=Content(fields(_FILE_FIELD, **{_FILE_FIELD: FILE}, contextName=TEXT), _FORM),
+        answer=Content(TEXT, "text/plain"),
     ),
     Route(
         "GET", f"{_KUBERNETES}/contexts", list_contexts, contract.LIST_CONTEXTS, "Clusters", _TAG, PAGE_QUERY
@@ -278,6 +319,15 @@ ROUTES = (
         "Change its status",
         _TAG,
         body=Content(fields("status", status=ConnectionStatus)),
+    ),
+    Route(
+        "POST",
+        f"{_CONNECTIONS}/{{id}}/actions",
+        act_on_connection,
+        contract.RESYNC,
+        "Have its cluster read anew",
+        _TAG,
+        body=Content(fields("action", action={"type": "string", "enum": ["resync"]})),
     ),
     Route(
         "DELETE", f"{_CONNECTIONS}/{{id}}", delete_connection, contract.DELETE, "Delete a connection", _TAG

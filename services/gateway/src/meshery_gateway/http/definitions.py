@@ -17,6 +17,7 @@ from meshery_gateway.http.forms import FORMS
 from meshery_gateway.http.guards import SECURITY_HEADERS
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import Route, both_prefixes
+from meshery_gateway.http.shapes import TEXT, Content, by_name, fields
 
 _TAG = "Registry"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -88,11 +89,23 @@ async def get_form(call: Call) -> web.StreamResponse:
 
 _OPEN = public("Forms are the same for everybody and tell nothing of anybody.")
 
+#: Schema and value as texts, or as they are.
+_ITEM = fields("schema", "value", schema={}, value={}, valueType=TEXT)
+
 ROUTES = (
     Route("GET", "/api/registry/icons/{hash}.svg", get_icon, contract.GET_ICONS, "An icon", _TAG),
     Route("GET", "/api/registry/summary", summarize, contract.SUMMARY, "Counts", _TAG),
     *(
-        Route("POST", path, validate, contract.VALIDATE, "Validate values", _TAG, (), _MAX_VALIDATED_BYTES)
+        Route(
+            "POST",
+            path,
+            validate,
+            contract.VALIDATE,
+            "Validate values",
+            _TAG,
+            max_body_bytes=_MAX_VALIDATED_BYTES,
+            body=Content(fields("validationItems", validationItems=by_name(_ITEM))),
+        )
         for path in both_prefixes("/validate")
     ),
     Route("GET", "/api/schema/resource/{resourceName}", get_form, _OPEN, "A form", _TAG),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import binascii
 from typing import Any
 from uuid import UUID
 
 import orjson
-import yaml
 from aiohttp import web
 
 from meshery_common.documents import read_documents
@@ -179,25 +177,6 @@ async def list_versions(call: Call) -> web.StreamResponse:
     return await call.pass_on(contract.LIST_VERSIONS, request)
 
 
-async def download_design(call: Call) -> web.StreamResponse:
-    """The design file as YAML."""
-    for other in ("oci", "pkg", "export"):
-        if call.text(other).lower() not in ("", "false"):
-            raise Invalid(
-                f"Designs cannot be downloaded with `{other}` yet.",
-                code="download_format",
-                remedy="Leave it out: the answer is the design file.",
-            )
-    design = await call.ask(contract.GET, GetDesign(design_id=call.id()))
-    text = await asyncio.to_thread(_as_yaml, design.pattern_file)
-    name = "".join(one if one.isalnum() or one in "-_." else "_" for one in design.name)
-    return web.Response(
-        text=text,
-        content_type="application/yaml",
-        headers={"Content-Disposition": f"attachment;filename={name}.yml"},
-    )
-
-
 async def validate_design(call: Call) -> web.StreamResponse:
     """Check a design against the schemas of its components."""
     return await call.pass_on(contract.VALIDATE, ValidateDesign(design_id=call.id()))
@@ -232,14 +211,6 @@ def id_in(file: str) -> str:
         return str(UUID(value)) if isinstance(value, str) else ""
     except ValueError:
         return ""
-
-
-def _as_yaml(file: str) -> str:
-    text: str = yaml.dump(orjson.loads(file), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-    return text
-
-
-_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def _no_url() -> Invalid:
@@ -331,15 +302,6 @@ ROUTES = (
         _TAG,
         body=Content(fields("patterns", patterns=many(fields("id", id=UUID_TEXT, name=TEXT)))),
         answer=Content(fields(patterns=many(fields(id=UUID_TEXT, name=TEXT)))),
-    ),
-    Route(
-        "GET",
-        "/api/pattern/download/{id}",
-        download_design,
-        contract.GET,
-        "The file as YAML",
-        _TAG,
-        answer=Content(TEXT, "application/yaml"),
     ),
     Route(
         "GET",

@@ -7,6 +7,7 @@ from aiohttp import web
 from meshery_contracts import evaluation as contract
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.routes import Route, both_prefixes
+from meshery_gateway.http.shapes import Content
 
 _TAG = "Registry"
 #: 5,000 components and 20,000 relationships; the body is handed on unread.
@@ -25,7 +26,16 @@ async def evaluate_change(call: Call) -> web.StreamResponse:
 
 ROUTES = (
     *(
-        Route("POST", path, evaluate, contract.EVALUATE, "Evaluate a design", _TAG, (), _MAX_BODY_BYTES)
+        Route(
+            "POST",
+            path,
+            evaluate,
+            contract.EVALUATE,
+            "Evaluate a design",
+            _TAG,
+            max_body_bytes=_MAX_BODY_BYTES,
+            body=Content(contract.EvaluateDesign),
+        )
         for path in both_prefixes("/relationships/evaluate")
     ),
     Route(
@@ -36,5 +46,6 @@ ROUTES = (
         "Evaluate a change",
         _TAG,
         max_body_bytes=_MAX_BODY_BYTES,
+        body=Content(contract.EvaluateChange),
     ),
 )

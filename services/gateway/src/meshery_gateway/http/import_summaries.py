@@ -12,7 +12,18 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from meshery_contracts.imports import Import, ImportEntry, ImportStatus, Outcome, OutcomeCounts
+from meshery_gateway.http.shapes import ANY_OBJECT, TEXT, UUID_TEXT, by_name, fields, many
 
+#: What the two make, for the OpenAPI description; keys in one spelling.
+SUMMARY = fields(
+    operationId=UUID_TEXT,
+    status=ImportStatus,
+    errMsg=TEXT,
+    modelName=many(TEXT),
+    entityCount={"type": "object", "additionalProperties": {"type": "integer"}},
+    entityTypeSummary=by_name(many(ANY_OBJECT)),
+)
+GENERATED = fields(name=TEXT, components=many(ANY_OBJECT), errors=many(TEXT), operationId=UUID_TEXT)
 #: Meshery's abbreviations in counts.
 _COUNTED = (("model", "models"), ("comp", "components"), ("rel", "relationships"))
 

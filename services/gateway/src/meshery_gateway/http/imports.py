@@ -28,9 +28,19 @@ from meshery_contracts.imports import (
 )
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.import_requests import exported_file, import_request
-from meshery_gateway.http.import_summaries import generated, summary
+from meshery_gateway.http.import_summaries import GENERATED, SUMMARY, generated, summary
 from meshery_gateway.http.reading import both_read, id_of, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
+from meshery_gateway.http.shapes import (
+    ANY_OBJECT,
+    FILE,
+    FLAG,
+    TEXT,
+    TEXT_IN_BASE64,
+    Content,
+    fields,
+    many,
+)
 
 _TAG = "Registry"
 _FINISHED = (ImportStatus.SUCCEEDED, ImportStatus.FAILED, ImportStatus.CANCELLED)
@@ -170,6 +180,24 @@ async def export_model(call: Call) -> web.StreamResponse:
 
 _IMPORTS = "/api/registry/imports"
 _EXPORT_QUERY = ("id", "name", "version", "outputFormat", "fileType", "components", "relationships", "older")
+#: What is read of `importBody` depends on `uploadType`.
+_REGISTER = Content(
+    fields(
+        "importBody",
+        "uploadType",
+        importBody=fields(
+            fileName=TEXT,
+            modelFile=TEXT_IN_BASE64,
+            url=TEXT,
+            model=ANY_OBJECT,
+            modelCsv=TEXT,
+            componentCsv=TEXT,
+            relationshipCsv=TEXT,
+        ),
+        uploadType={"type": "string", "enum": ["file", "url", "urlImport", "csv"]},
+        register=FLAG,
+    )
+)
 
 ROUTES = (
     *(
@@ -181,15 +209,35 @@ ROUTES = (
             "Import models",
             _TAG,
             max_body_bytes=MAX_BODY_BYTES,
+            body=_REGISTER,
+            answer=Content(SUMMARY),
         )
         for path in both_prefixes("/register")
     ),
     *(
-        Route("POST", path, generate, contract.IMPORT_DEFINITIONS, "Models of packages", _TAG)
+        Route(
+            "POST",
+            path,
+            generate,
+            contract.IMPORT_DEFINITIONS,
+            "Models of packages",
+            _TAG,
+            body=Content(fields("data", data=many(fields("name", name=TEXT, register=FLAG)))),
+            answer=Content(many(GENERATED)),
+        )
         for path in both_prefixes("/generate")
     ),
     *(
-        Route("GET", path, export_model, contract.EXPORT_MODEL, "Export a model", _TAG, _EXPORT_QUERY)
+        Route(
+            "GET",
+            path,
+            export_model,
+            contract.EXPORT_MODEL,
+            "Export a model",
+            _TAG,
+            _EXPORT_QUERY,
+            answer=Content(FILE, "application/octet-stream"),
+        )
         for path in both_prefixes("/export")
     ),
     Route(
@@ -200,6 +248,8 @@ ROUTES = (
         "Start an import",
         _TAG,
         max_body_bytes=MAX_BODY_BYTES,
+        body=Content(ImportDefinitions),
+        answer=Content(Import, status=201),
     ),
     Route("GET", _IMPORTS, list_imports, contract.LIST_IMPORTS, "Imports", _TAG, PAGE_QUERY),
     Route("GET", f"{_IMPORTS}/{{id}}", get_import, contract.GET_IMPORT, "An import", _TAG),

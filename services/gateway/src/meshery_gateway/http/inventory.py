@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from meshery_contracts import inventory as contract
+from meshery_contracts.errors import Conflict
 from meshery_contracts.inventory import ListResources, ResourceId, Summarize
 from meshery_gateway.http.calls import Call
 from meshery_gateway.http.lists import pass_on_page
@@ -39,6 +40,22 @@ async def get_resource(call: Call) -> web.StreamResponse:
         contract.GET, message_from(ResourceId, {"resource_id": call.request.match_info["id"]})
     )
     return call.answer(reply.resource)
+
+
+async def delete_resource(call: Call) -> web.StreamResponse:
+    """Refused: what is listed is what the cluster holds, and taking a row out would not delete anything there."""
+    request = message_from(ResourceId, {"resource_id": call.request.match_info["id"]})
+    metadata = (await call.ask(contract.GET, request)).resource.get("metadata") or {}
+    raise Conflict(
+        f"{str(metadata.get('name') or 'The resource')!r} cannot be taken out of the inventory.",
+        code="resource_mirrored",
+        cause="The inventory shows what a cluster holds: the row would come back, and the object would still be there.",
+        remedy=(
+            "Delete the object in its cluster, or undeploy the design that made it; the row goes within seconds.",
+            "If the cluster no longer has it, have the cluster read anew: POST "
+            '/api/integrations/connections/<id>/actions with {"action": "resync"}.',
+        ),
+    )
 
 
 async def summarize(call: Call) -> web.StreamResponse:
@@ -95,6 +112,15 @@ ROUTES = (
         get_resource,
         contract.GET,
         "A resource",
+        _TAG,
+        answer=Content(ANY_OBJECT),
+    ),
+    Route(
+        "DELETE",
+        f"{_PATH}/{{id:.+}}",
+        delete_resource,
+        contract.GET,
+        "Refused: the inventory is a mirror",
         _TAG,
         answer=Content(ANY_OBJECT),
     ),

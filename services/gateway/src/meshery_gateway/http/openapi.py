@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
@@ -73,7 +73,8 @@ def _operation(route: Route, path: str, schemas: dict[str, Any]) -> dict[str, An
         done = {**responses["200"], "content": _content(answer, schemas)}
         operation["responses"] = {str(answer.status): done, "default": responses["default"]}
     if route.body is not None:
-        needed = not isinstance(route.body.shape, Mapping) or "required" in route.body.shape
+        shape = route.body.shape
+        needed = isinstance(shape, type) or "required" in resolved(shape, {})
         operation["requestBody"] = {"required": needed, "content": _content(route.body, schemas)}
     if isinstance(guard, Public):
         operation["security"] = []

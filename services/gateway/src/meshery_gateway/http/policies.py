@@ -22,6 +22,7 @@ from meshery_gateway.http.calls import Call
 from meshery_gateway.http.designs import BIG_BODY_BYTES, text_of
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route
+from meshery_gateway.http.shapes import TEXT, UUID_TEXT, Content, fields, without
 
 _TAG = "Policies"
 
@@ -90,7 +91,16 @@ async def _file_of(call: Call, body: dict[str, Any]) -> str:
 _POLICIES = "/api/registry/policies"
 
 ROUTES = (
-    Route("POST", _POLICIES, create_policy, contract.SAVE_POLICY, "Save a policy", _TAG),
+    Route(
+        "POST",
+        _POLICIES,
+        create_policy,
+        contract.SAVE_POLICY,
+        "Save a policy",
+        _TAG,
+        body=Content(without(SavePolicy, "policyId", "baseVersion")),
+        answer=Content(contract.SAVE_POLICY.reply, status=201),
+    ),
     Route(
         "POST",
         f"{_POLICIES}/test",
@@ -98,8 +108,8 @@ ROUTES = (
         contract.TEST_POLICY,
         "Test a policy",
         _TAG,
-        (),
-        BIG_BODY_BYTES,
+        max_body_bytes=BIG_BODY_BYTES,
+        body=Content(TestPolicy),
     ),
     Route(
         "POST",
@@ -109,9 +119,18 @@ ROUTES = (
         "What policies say of a design",
         _TAG,
         max_body_bytes=BIG_BODY_BYTES,
+        body=Content(fields(designId=UUID_TEXT, design=TEXT)),
     ),
     Route("GET", f"{_POLICIES}/{{id}}", get_policy, contract.GET_POLICY, "A policy", _TAG, ("version",)),
-    Route("PUT", f"{_POLICIES}/{{id}}", update_policy, contract.SAVE_POLICY, "Its next version", _TAG),
+    Route(
+        "PUT",
+        f"{_POLICIES}/{{id}}",
+        update_policy,
+        contract.SAVE_POLICY,
+        "Its next version",
+        _TAG,
+        body=Content(without(SavePolicy, "policyId")),
+    ),
     Route("DELETE", f"{_POLICIES}/{{id}}", delete_policy, contract.DELETE_POLICY, "Delete a policy", _TAG),
     Route(
         "GET",
@@ -122,5 +141,13 @@ ROUTES = (
         _TAG,
         PAGE_QUERY,
     ),
-    Route("PUT", f"{_POLICIES}/{{id}}/state", set_state, contract.SET_POLICY_STATE, "Switch it", _TAG),
+    Route(
+        "PUT",
+        f"{_POLICIES}/{{id}}/state",
+        set_state,
+        contract.SET_POLICY_STATE,
+        "Switch it",
+        _TAG,
+        body=Content(without(SetPolicyState, "policyId")),
+    ),
 )

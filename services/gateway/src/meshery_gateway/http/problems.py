@@ -12,7 +12,7 @@ from meshery_contracts.errors import STATUS, Problem, Word
 
 _SEVERITY = {Word.INTERNAL: "CRITICAL", Word.UNAVAILABLE: "CRITICAL"}
 #: Codes whose HTTP status is more exact than that of their word.
-_STATUS_OF_CODE = {"host_foreign": 421, "method_unknown": 405}
+_STATUS_OF_CODE = {"host_foreign": 421, "method_unknown": 405, "body_too_slow": 408}
 
 
 def problem_response(problem: Problem) -> web.Response:

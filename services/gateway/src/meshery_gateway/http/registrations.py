@@ -32,6 +32,7 @@ from meshery_gateway.http.guards import is_forwarded
 from meshery_gateway.http.reading import both_read, message_from
 from meshery_gateway.http.routes import PAGE_QUERY, Route, both_prefixes
 from meshery_gateway.http.sessions import token_of
+from meshery_gateway.http.shapes import Content, without
 
 _TAG = "Registry"
 _PUSH_BYTES = 4 * 1024 * 1024
@@ -151,12 +152,20 @@ async def reject(call: Call) -> web.StreamResponse:
     return await call.pass_on(contract.REJECT, message_from(Judged, await call.body()))
 
 
+_JUDGED = Content(Judged)
 _QUARANTINE = "/api/registry/quarantine"
 
 ROUTES = (
     *(
         Route(
-            "POST", path, push, contract.REGISTER_DEFINITION, "Register a definition", _TAG, (), _PUSH_BYTES
+            "POST",
+            path,
+            push,
+            contract.REGISTER_DEFINITION,
+            "Register a definition",
+            _TAG,
+            max_body_bytes=_PUSH_BYTES,
+            body=Content(RegisterDefinition),
         )
         for path in (
             *both_prefixes("/components"),
@@ -165,7 +174,15 @@ ROUTES = (
         )
     ),
     *(
-        Route("POST", path, set_status, contract.SET_STATUS, "Enable, disable or ignore", _TAG)
+        Route(
+            "POST",
+            path,
+            set_status,
+            contract.SET_STATUS,
+            "Enable, disable or ignore",
+            _TAG,
+            body=Content(without(SetStatus, "entityType")),
+        )
         for path in both_prefixes("/{entityType}/status")
     ),
     *(
@@ -174,6 +191,6 @@ ROUTES = (
     ),
     Route("GET", _QUARANTINE, list_quarantined, contract.LIST_QUARANTINED, "Quarantine", _TAG, PAGE_QUERY),
     Route("GET", f"{_QUARANTINE}/{{id}}", get_quarantined, contract.GET_QUARANTINED, "One of it", _TAG),
-    Route("POST", f"{_QUARANTINE}/approve", approve, contract.APPROVE, "Approve", _TAG),
-    Route("POST", f"{_QUARANTINE}/reject", reject, contract.REJECT, "Reject", _TAG),
+    Route("POST", f"{_QUARANTINE}/approve", approve, contract.APPROVE, "Approve", _TAG, body=_JUDGED),
+    Route("POST", f"{_QUARANTINE}/reject", reject, contract.REJECT, "Reject", _TAG, body=_JUDGED),
 )

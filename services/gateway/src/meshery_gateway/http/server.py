@@ -108,6 +108,8 @@ class Server:
                 response = await handler(request)
         except ProblemError as error:
             response = problem_response(error.problem)
+            if error.problem.code == "body_too_slow":
+                response.force_close()  # what comes of it later is no request
             if error.word is Word.UNAUTHENTICATED:
                 forget_cookies(request, response, error.problem)
         except web.HTTPException as error:

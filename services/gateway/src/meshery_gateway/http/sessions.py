@@ -16,7 +16,7 @@ from aiohttp import web
 from meshery_common.bus import Bus
 from meshery_contracts import identity
 from meshery_contracts.caller import key_missing
-from meshery_contracts.errors import Invalid, Problem
+from meshery_contracts.errors import Invalid, Problem, Unauthenticated
 from meshery_contracts.keys import Key
 from meshery_gateway.http.asking import Asking
 from meshery_gateway.http.guards import from_loopback
@@ -106,7 +106,7 @@ class Sessions:
 def token_of(request: web.Request) -> str:
     """The credential of a request: Authorization, header meshery-token, or the cookie, in this order.
 
-    Raises Invalid for what cannot be one.
+    Raises Invalid for a header that is not understood, Unauthenticated for letters that no token has.
     """
     authorization = request.headers.get("Authorization", "")
     if authorization:
@@ -117,8 +117,20 @@ def token_of(request: web.Request) -> str:
                 code="authorization_invalid",
                 remedy="Send `Authorization: Bearer <token>`.",
             )
-        return printable("Authorization", value.strip())
-    return printable("meshery-token", request.headers.get("meshery-token") or _cookie(request, TOKEN_COOKIE))
+        return checked_token(value.strip())
+    return checked_token(request.headers.get("meshery-token") or _cookie(request, TOKEN_COOKIE))
+
+
+def checked_token(text: str) -> str:
+    """The token. Raises Unauthenticated for letters that none has: they fit into no message either."""
+    if _is_plain(text):
+        return text
+    raise Unauthenticated(
+        "This is no token of Meshery.",
+        code="token_malformed",
+        cause="It holds a character that is not printable ASCII.",
+        remedy="Make a new token, and send it as it was shown.",
+    )
 
 
 def forget_cookies(request: web.Request, response: web.Response, problem: Problem) -> None:
@@ -132,11 +144,20 @@ def forget_cookies(request: web.Request, response: web.Response, problem: Proble
 
 
 def provider_of(request: web.Request) -> str:
-    """The provider that a client has chosen: cookie, header or query, in this order; empty for none."""
+    """The provider that a client has chosen: cookie, header or query, in this order; empty for none.
+
+    Raises Unauthenticated for letters that no provider's name has.
+    """
     chosen = _cookie(request, PROVIDER_COOKIE) or request.headers.get(PROVIDER_COOKIE, "")
     if not chosen and request.query_string:
         chosen = request.query.get("provider", "")
-    return printable(PROVIDER_COOKIE, chosen)
+    if _is_plain(chosen):
+        return chosen
+    raise Unauthenticated(
+        f"There is no provider {chosen[:100]!r} here.",
+        code="provider_unknown",
+        remedy="Choose one of /api/providers.",
+    )
 
 
 def _cookie(request: web.Request, name: str) -> str:
@@ -146,6 +167,10 @@ def _cookie(request: web.Request, name: str) -> str:
 
 def printable(name: str, value: str) -> str:
     """The value. Raises Invalid unless all of it is printable ASCII: bytes of another kind fit into no message."""
-    if value.isascii() and value.isprintable():
+    if _is_plain(value):
         return value
     raise Invalid(f"{name} holds a character that is not printable ASCII.", code="header_invalid")
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable()
