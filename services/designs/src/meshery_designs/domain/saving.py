@@ -14,7 +14,7 @@ from uuid import UUID
 
 import orjson
 
-from meshery_common.documents import read_documents
+from meshery_common.documents import check_values, read_documents
 from meshery_contracts.designs import ComponentChanges, DesignType, ImportNote
 from meshery_contracts.errors import Invalid
 from meshery_contracts.registry import ResolvedKind
@@ -48,6 +48,7 @@ def edited(
     if text is not None and isinstance(document, dict):
         document = {**document, "name": document.get("name") or current_name}
     elif text is None and changes is not None:
+        check_values(changes.changed, "The change")
         document = design_files.changed(document, changes.changed, changes.removed)
     return design_files.checked(document, design_id=design_id, name=name, version=version, new_id=new_id)
 

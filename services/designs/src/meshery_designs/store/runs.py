@@ -14,7 +14,6 @@ from meshery_common.operations import Operation
 from meshery_common.operations.records import COLUMNS, operation_of
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort
 from meshery_contracts.caller import Caller
-from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.deployments import (
     Action,
     Direction,
@@ -28,6 +27,7 @@ from meshery_contracts.deployments import (
 from meshery_contracts.errors import Conflict, NotFound, Problem
 from meshery_contracts.policies import Finding
 from meshery_designs.domain.steps import Step
+from meshery_designs.store.deployed import reference_of
 from meshery_designs.store.designs import DESIGNS, missing
 
 #: The kind of the durable operation that a run is.
@@ -161,10 +161,10 @@ class RunStore:
     async def objects(self, queries: Queries, run_id: UUID) -> list[RunObject]:
         """All objects of a run as clients see them."""
         rows = await queries.fetch(
-            f"select {_SHOWN}, null as content from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
+            f"select {_SHOWN} from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
             run_id,
         )
-        return [_run_object(_step(row)) for row in rows]
+        return [_run_object(row) for row in rows]
 
     async def record(self, tx: Transaction, run_id: UUID, steps: Sequence[Step]) -> None:
         """How far these objects are now."""
@@ -250,19 +250,19 @@ def _visible(caller: Caller) -> Predicate:
     )
 
 
-def _run_object(step: Step) -> RunObject:
+def _run_object(row: Row) -> RunObject:
     return RunObject(
-        connection_id=step.connection_id,
-        connection_name=step.connection_name,
-        component_id=step.component_id,
-        component_name=step.component_name,
-        model=step.model,
-        reference=step.reference,
-        wave=step.wave,
-        action=step.action,
-        state=step.state,
-        message=step.message,
-        problem=step.problem,
+        connection_id=row["connection_id"],
+        connection_name=row["connection_name"],
+        component_id=row["component_id"],
+        component_name=row["component_name"],
+        model=row["model"],
+        reference=reference_of(row),
+        wave=row["wave"],
+        action=row["action"],
+        state=row["state"],
+        message=row["message"],
+        problem=row["problem"],
     )
 
 
@@ -274,9 +274,7 @@ def _step(row: Row) -> Step:
         component_id=row["component_id"],
         component_name=row["component_name"],
         model=row["model"],
-        reference=ObjectReference(
-            api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
-        ),
+        reference=reference_of(row),
         wave=row["wave"],
         action=Action(row["action"]),
         content=row["content"],
