@@ -84,6 +84,7 @@ async def test_files_that_cannot_be_saved_are_refused(client: Client) -> None:
         ("- a", "design_shape"),
         ("components: [{}]", "design_invalid"),
         ("a: [1", "document_unreadable"),
+        ("components: []\ncomponents: []", "document_key_twice"),
         ('{"components": [], "x": "\\u0000"}', "document_value"),
     ]:
         with pytest.raises(Invalid) as caught:
