@@ -100,7 +100,10 @@ class DesignsService:
             return await tx.answer(design)
 
     async def update(self, request: UpdateDesign, caller: Caller) -> Design:
-        """Save the next version: from a whole file, from changed components, or only under another name."""
+        """Save the next version: from a whole file, from changed components, or only under another name.
+
+        A save that changes nothing makes none, for editors save again and again: the answer is what is there.
+        """
         await self._db.recall(caller.organization_id)
         queries = self._db.within(caller.organization_id)
         began = await self._store.get(queries, request.design_id, caller)
@@ -117,8 +120,11 @@ class DesignsService:
             if request.base_version is None and current.version != began.version:
                 file = await self._edited(current, request)
             base_version = request.base_version or current.version
+            visibility = request.visibility or current.visibility
+            if visibility is current.visibility and file.numbered(base_version).text == current.pattern_file:
+                return await tx.answer(current)
             design = await self._store.update(
-                tx, current.id, base_version, file, caller, visibility=request.visibility
+                tx, current.id, base_version, file, caller, visibility=visibility
             )
             await self._announce_saved(tx, design, caller, "update")
             return await tx.answer(design)
