@@ -88,6 +88,13 @@ async def a_manifest_becomes_a_design(story: Story) -> None:
     file["components"] = [one for one in file["components"] if one["component"]["kind"] != "Discount"]
     saved = await save(story, file, base_version=got["version"])
     assert saved["version"] == got["version"] + 1
+    assert await story.rest.command("POST", "/api/pattern", body=_saving(story, file, 2)) == [saved]
+    query = "mutation($i: UpdateDesignInput!) { updateDesign(input: $i) { version updatedAt } }"
+    again = {"id": design["id"], "file": saved["pattern_file"]}
+    assert (await story.graphql.ask(query, i=again))["updateDesign"] == {
+        "version": 2,
+        "updatedAt": saved["updated_at"],
+    }
     versions = (await story.rest.get(f"/api/pattern/{design['id']}/versions"))["versions"]
     assert [(one["version"], one["components"]) for one in versions] == [(2, 5), (1, 6)], versions
     first = await story.rest.get(f"/api/pattern/{design['id']}", version=1)
@@ -238,6 +245,13 @@ async def save(story: Story, file: dict[str, Any], base_version: int | None = No
     [saved] = await story.rest.command("POST", "/api/pattern", body=body)
     story.saves += 1
     return dict(saved)
+
+
+async def save_a_note(story: Story) -> dict[str, Any]:
+    """Save a new version that means the same to every cluster."""
+    file = await design_file(story)
+    file["metadata"]["note"] = f"save {story.saves}"
+    return await save(story, file)
 
 
 def _saving(story: Story, file: dict[str, Any], base_version: int | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tests.system.deploying import (
     design_file,
     import_design,
     run_of,
-    save,
+    save_a_note,
     states_of,
 )
 from tests.system.permissions import new_token, runs_finished
@@ -48,7 +48,7 @@ async def registry_is_killed(story: Story) -> None:
 async def events_is_killed(story: Story) -> None:
     """What happens while it is away becomes an event, once."""
     await story.meshery.kill("events")
-    saved = await save(story, await design_file(story))
+    saved = await save_a_note(story)
 
     async def told() -> list[Any]:
         rows = await story.rest.all_pages("/api/system/events", "events", actedUpon=story.design_id)
@@ -130,7 +130,7 @@ async def gateway_is_killed(story: Story) -> None:
         await until("the stream has ended", _ended(events))
     await until("the gateway answers", lambda: story.rest.get("/healthz/ready"))
     async with events_of(story.rest) as events:
-        saved = await save(story, await design_file(story))
+        saved = await save_a_note(story)
         await events.next("the save", lambda one: one["metadata"].get("version") == saved["version"])
 
 
@@ -202,7 +202,7 @@ async def _everything_works(story: Story, name: str) -> None:
     namespace = f"faults-{story.mark}"
     await story.put(config_map(namespace, name))
     await until("the change is seen", lambda: story.resource("ConfigMap", name, namespace), seconds=60)
-    saved = await save(story, await design_file(story))
+    saved = await save_a_note(story)
 
     async def told() -> list[Any]:
         rows = await story.rest.all_pages("/api/system/events", "events", actedUpon=story.design_id)

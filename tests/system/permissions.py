@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from tests.system.clients import Integrator, events_of
-from tests.system.deploying import FINISHED, design_file, save
+from tests.system.deploying import FINISHED, save_a_note
 from tests.system.story import Story
 from tests.system.waiting import shown, until
 
@@ -78,7 +78,7 @@ async def one_without_keys_is_refused(story: Story) -> None:
 async def changes_are_followed(story: Story) -> None:
     """A save is told at once by GraphQL and as an event."""
     async with story.graphql.following(_FOLLOW_DESIGNS) as designs, events_of(story.rest) as events:
-        saved = await save(story, await design_file(story))
+        saved = await save_a_note(story)
         await designs.next(
             "the save",
             lambda one: (

@@ -5,9 +5,11 @@ Pure, so that rules of a domain may use it. What must not be in here: anything t
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -20,6 +22,7 @@ MAX_VALUES = 1_000_000
 #: The deepest nesting that is read.
 MAX_DEPTH = 100
 
+_SPACED_COLON = re.compile(r'"\s+:')
 _MERGE = "tag:yaml.org,2002:merge"
 _SafeLoader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -35,7 +38,7 @@ class _KubernetesLoader(_SafeLoader):  # type: ignore[misc]  # the C loader has 
         if all(key.tag != _MERGE for key, _ in node.value):
             return
         pairs, node.value = node.value, []
-        merged: list[Any] = []
+        merged: dict[Any, Any] = {}
         own = []
         for key, value in pairs:
             if key.tag != _MERGE:
@@ -50,8 +53,27 @@ class _KubernetesLoader(_SafeLoader):  # type: ignore[misc]  # the C loader has 
                 self._merged += len(part.value)
                 if self._merged > MAX_VALUES:
                     raise _too_large("The file")
-                merged.extend(part.value)
-        node.value = merged + own
+                merged |= self._pairs_by_key(part)
+        node.value = own
+        node.value = list((merged | self._pairs_by_key(node)).values())
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping. Raises Invalid when a key stands twice: YAML forbids it, PyYAML takes the last."""
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            self._pairs_by_key(node)
+        return mapping
+
+    def _pairs_by_key(self, node: yaml.MappingNode) -> dict[Any, Any]:
+        pairs: dict[Any, Any] = {}
+        for key, value in node.value:
+            name = self.construct_object(key, deep=True)
+            if name in pairs:
+                first, mark = pairs[name][0].start_mark, key.start_mark
+                lines = f"in line {first.line + 1} and in line {mark.line + 1}"
+                raise _key_twice(name, lines, f"line {mark.line + 1}, column {mark.column + 1}")
+            pairs[name] = key, value
+        return pairs
 
 
 for _tag, _pattern, _first in (
@@ -94,16 +116,18 @@ def write_documents(documents: Iterable[Any]) -> str:
 
 
 def read_documents(text: str) -> list[Any]:
-    """The documents of a text, empty ones left out. Raises Invalid with line and column."""
+    """The documents of a text, empty ones left out. Raises Invalid with line and column, or in JSON with the path."""
     text = text.lstrip("\ufeff")
     start = text.lstrip()[:1]
     if not start:
         raise _empty()
-    documents = _read_json(text) if start in "{[" else None
-    if documents is None:
-        documents = _read_yaml(text)
-    for position, document in enumerate(documents, start=1):
-        check_values(document, f"Document {position}")
+    from_json = _read_json(text) if start in "{[" else None
+    documents = _read_yaml(text) if from_json is None else from_json
+    keys = sum(
+        _checked(document, f"Document {position}") for position, document in enumerate(documents, start=1)
+    )
+    if from_json is not None and (text.count('":') != keys or _SPACED_COLON.search(text)):
+        _check_repeats(text)
     found = [document for document in documents if document is not None]
     if not found:
         raise _empty()
@@ -121,6 +145,36 @@ def _read_json(text: str) -> list[Any] | None:
         return [orjson.loads(text)]
     except orjson.JSONDecodeError:
         return None  # YAML may begin with a bracket as well
+
+
+def _check_repeats(text: str) -> None:
+    """Raise Invalid when an object of a JSON text has a key twice: of two values the parser keeps the last.
+
+    Takes longer than reading it did: not needed where a text has as many `":` as keys were read.
+    """
+    repeating: list[tuple[dict[str, Any], list[tuple[str, Any]]]] = []
+
+    def read(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            repeating.append((found, pairs))
+        return found
+
+    document = json.loads(text, object_pairs_hook=read)
+    if repeating:
+        # The last one to be complete stands in none that repeats a key, too, which could have lost it.
+        holder, pairs = repeating[-1]
+        [(key, _)] = Counter(key for key, _ in pairs).most_common(1)
+        path = next(path for path, one in _walk("", document) if one is holder) + key
+        raise _key_twice(key, f"at {path}", path)
+
+
+def _walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value and all values in it, each behind its path."""
+    yield path, value
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from _walk(f"{path}{key}.", one)
 
 
 def _read_yaml(text: str) -> list[Any]:
@@ -163,7 +217,12 @@ def check_values(value: Any, what: str) -> None:
 
     `what` begins the sentence that says so.
     """
-    count = 0
+    _checked(value, what)
+
+
+def _checked(value: Any, what: str) -> int:
+    """The same, and how many keys it has in all."""
+    count = keys = 0
     level = [value]
     for _ in range(MAX_DEPTH):
         following: list[Any] = []
@@ -171,6 +230,7 @@ def check_values(value: Any, what: str) -> None:
             if isinstance(one, dict):
                 for key in one:
                     _check_key(key, what)
+                keys += len(one)
                 inner: Any = one.values()
             elif isinstance(one, list):
                 inner = one
@@ -182,7 +242,7 @@ def check_values(value: Any, what: str) -> None:
                 raise _too_large(what)
             following.extend(inner)
         if not following:
-            return
+            return keys
         level = following
     raise _too_deep(what)
 
@@ -193,6 +253,16 @@ def _too_large(what: str) -> Invalid:
         code="document_too_large",
         cause="The file is very large, or repeats itself by YAML aliases.",
         remedy="Split it into several files.",
+    )
+
+
+def _key_twice(key: Any, where: str, path: str) -> Invalid:
+    return Invalid(
+        f"The file has the key {key!r} twice: {where}.",
+        code="document_key_twice",
+        fields=(FieldProblem(path=path, message="this key stands here for the second time"),),
+        cause="Only one of the two values would be read, and the other one lost.",
+        remedy="Leave one of the two out, or give it another name.",
     )
 
 

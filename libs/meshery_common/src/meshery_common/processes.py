@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+#: Work on a longer text, in characters or bytes, would stall the loop; below it the way there and back costs more.
+LONG = 64 * 1024
 #: A process that gives no sign of life for two turns of this is ended. One turn proves nothing: perhaps it was us
 #: who were not running.
 _SILENCE_SECONDS = 5.0
@@ -99,6 +101,12 @@ class WorkerProcess:
         error, where = result
         error.add_note(where)
         raise error
+
+    async def run_if_long(self, size: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Work on a text of this size, in characters or bytes: over there when it is long, at once when it is not."""
+        if size > LONG:
+            return await self.run(work, *args, **kwargs)
+        return work(*args, **kwargs)
 
     async def _asked(self, question: bytes) -> bytearray:
         """The answer to a question. Whatever goes wrong, the next one meets a fresh process."""

@@ -36,12 +36,6 @@ async def server(nats: NATSForTests) -> AsyncIterator[Bus]:
         yield bus
 
 
-@pytest.fixture
-async def client(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus:
-        yield bus
-
-
 async def until_answered(client: Bus) -> None:
     """Ask until an answer comes."""
     while True:

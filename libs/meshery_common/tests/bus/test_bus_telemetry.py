@@ -34,18 +34,6 @@ async def designs(nats: NATSForTests) -> AsyncIterator[Bus]:
         yield bus
 
 
-@pytest.fixture
-async def events(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("events"), service="events") as bus:
-        yield bus
-
-
-@pytest.fixture
-async def gateway(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus:
-        yield bus
-
-
 def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0.0
 
@@ -56,7 +44,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_a_request_is_a_span_at_both_ends(designs: Bus, gateway: Bus, collector: Collector) -> None:
+async def test_a_request_is_a_span_at_both_ends(designs: Bus, client: Bus, collector: Collector) -> None:
     traces: list[str] = []
 
     async def echo(request: Ask, _caller: Caller) -> Ask:
@@ -67,9 +55,9 @@ async def test_a_request_is_a_span_at_both_ends(designs: Bus, gateway: Bus, coll
 
     await designs.serve(ECHO, echo)
     await designs.announce()
-    await gateway.request(ECHO, Ask(text="x"))
+    await client.request(ECHO, Ask(text="x"))
     with pytest.raises(NotFound):
-        await gateway.request(ECHO, Ask(text="unknown"))
+        await client.request(ECHO, Ask(text="unknown"))
     spans = await asyncio.to_thread(collector.spans)
     clients = [one for one in spans if one.kind == "client"]
     servers = [one for one in spans if one.kind == "server"]
@@ -153,18 +141,18 @@ async def test_losses_of_the_connection_are_counted(designs: Bus, nats: NATSForT
     assert told == ["missed"]
 
 
-async def test_messages_that_were_thrown_away_are_counted_and_told(designs: Bus, gateway: Bus) -> None:
+async def test_messages_that_were_thrown_away_are_counted_and_told(designs: Bus, client: Bus) -> None:
     before = value("meshery_bus_dropped_messages_total", service="gateway")
     told: list[str] = []
-    gateway.when_missed(lambda: told.append("missed"))
+    client.when_missed(lambda: told.append("missed"))
     go = asyncio.Event()
 
     async def slow(_message: object) -> None:
         await go.wait()
 
     with patch("meshery_common.bus.connection.PENDING_MESSAGES", 10):
-        await gateway.subscribe("meshery.live.designs.>", slow)
-    await gateway._connection.flush()
+        await client.subscribe("meshery.live.designs.>", slow)
+    await client._connection.flush()
     for number in range(30):
         await designs.publish(f"meshery.live.designs.v1.org.thing.{number}", b"")
     await until(lambda: value("meshery_bus_dropped_messages_total", service="gateway") - before >= 15)

@@ -49,18 +49,6 @@ CHANGE = Endpoint("meshery.rpc.designs.v1.change_text", Ask, Answer, key=_BODY, 
 TAKES = {Header.CALL: f"take={64 * MIB}"}
 
 
-@pytest.fixture
-async def server(nats: NATSForTests, people: People) -> AsyncIterator[Bus]:
-    async with people.serving(nats), Bus.connect(nats.bus_settings("designs"), service="designs") as bus:
-        yield bus
-
-
-@pytest.fixture
-async def client(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus:
-        yield bus
-
-
 @asynccontextmanager
 async def official(nats: NATSForTests, name: str) -> AsyncIterator[Client]:
     """The official client with a service's rights."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
 import nats as nats_client
@@ -48,18 +48,6 @@ KEYED = Endpoint("meshery.rpc.designs.v1.echo_keyed", Ask, Answer, key=Key.VIEW_
 CHANGE = Endpoint("meshery.rpc.designs.v1.change_text", Ask, Answer, key=public("A test."), command=True)
 FAST = Endpoint("meshery.rpc.designs.v1.echo_fast", Ask, Answer, key=public("A test."), timeout_seconds=0.3)
 Handler = Callable[[Ask, Caller], Awaitable[Answer]]
-
-
-@pytest.fixture
-async def server(nats: NATSForTests, people: People) -> AsyncIterator[Bus]:
-    async with people.serving(nats), Bus.connect(nats.bus_settings("designs"), service="designs") as bus:
-        yield bus
-
-
-@pytest.fixture
-async def client(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus:
-        yield bus
 
 
 async def echo(request: Ask, _caller: Caller) -> Answer:

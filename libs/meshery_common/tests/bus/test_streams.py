@@ -27,12 +27,6 @@ async def designs(nats: NATSForTests) -> AsyncIterator[Bus]:
         yield bus
 
 
-@pytest.fixture
-async def events(nats: NATSForTests) -> AsyncIterator[Bus]:
-    async with Bus.connect(nats.bus_settings("events"), service="events") as bus:
-        yield bus
-
-
 async def publish(bus: Bus, *names: str) -> None:
     for name in names:
         await bus.streams.publish(SUBJECT.format(name), name.encode(), message_id=f"id-{name}", headers={})

@@ -23,6 +23,7 @@ def refused(text: str) -> Invalid:
         ("a: 1", [{"a": 1}]),
         ('{"a": 1}', [{"a": 1}]),
         (' \n{"a": [1, 2]}', [{"a": [1, 2]}]),
+        ('{"a" : "{\\"b\\": {\\"b\\": 1}}"}', [{"a": '{"b": {"b": 1}}'}]),
         ("{a: 1}", [{"a": 1}]),
         ("[a, b]", [["a", "b"]]),
         ("\ufeffa: 1", [{"a": 1}]),
@@ -32,8 +33,8 @@ def refused(text: str) -> Invalid:
         ("a: &x {b: 1}\nc: *x", [{"a": {"b": 1}, "c": {"b": 1}}]),
         ("a: &x {b: 1, c: 1}\nd: {<<: *x, c: 2}", [{"a": {"b": 1, "c": 1}, "d": {"b": 1, "c": 2}}]),
         ("a: &x {b: 1}\nd: {<<: [{b: 5}, *x]}", [{"a": {"b": 1}, "d": {"b": 5}}]),
+        ("a: &x {b: 1}\nc: &y {<<: *x, b: 2}\nd: {<<: *y}", [{"a": {"b": 1}, "c": {"b": 2}, "d": {"b": 2}}]),
         ("a: 1\r\nb: 2\r\n", [{"a": 1, "b": 2}]),
-        ("a: 1\na: 2", [{"a": 2}]),
     ],
 )
 def test_documents_are_read(text: str, documents: list[Any]) -> None:
@@ -87,6 +88,30 @@ def test_what_cannot_be_read_is_refused_with_its_place(text: str, where: str) ->
     assert (problem.code, problem.fields[0].path) == ("document_unreadable", where)
 
 
+@pytest.mark.parametrize(
+    ("text", "where", "path"),
+    [
+        ("a: 1\nb: 2\na: 3", "in line 1 and in line 3", "line 3, column 1"),
+        ("- b: {a: 1, c: {}, 'a': 2}", "in line 1 and in line 1", "line 1, column 20"),
+        ("a: 1\n---\nb:\n  a: 1\n  a: 1", "in line 4 and in line 5", "line 5, column 3"),
+        ("b: {<<: {c: 1}, a: 1, a: 2}", "in line 1 and in line 1", "line 1, column 23"),
+        ("b: {<<: {a: 1, a: 2}}", "in line 1 and in line 1", "line 1, column 16"),
+        ('{"a": 1, "a": 1}', "at a", "a"),
+        ('{"b": [{}, {"c": {"a": 1, "d": 2, "a": 3}}]}', "at b.1.c.a", "b.1.c.a"),
+        ('{"a": {"b": 1, "b": 2}, "a": 3}', "at a", "a"),
+        ('[{"a": 1}, {"a": 1, "\\u0061": 2}]', "at 1.a", "1.a"),
+        ('{"b": {"a" : 1, "a":2}}', "at b.a", "b.a"),
+        ('{"c": "{\\"d\\": 1}", "a": 1, "a": 1}', "at a", "a"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_for_one_of_its_values_would_be_lost(
+    text: str, where: str, path: str
+) -> None:
+    problem = refused(text).problem
+    assert problem.title == f"The file has the key 'a' twice: {where}."
+    assert (problem.code, problem.fields[0].path) == ("document_key_twice", path)
+
+
 @pytest.mark.parametrize("text", ["a: \x01", "a: !!int x", "a: !!bool perhaps", "%YAML 9.9\n---\na: 1"])
 def test_what_cannot_be_read_is_refused_without_a_place_as_well(text: str) -> None:
     assert refused(text).problem.code == "document_unreadable"
@@ -114,8 +139,11 @@ def test_what_json_or_postgresql_cannot_hold_is_refused(text: str, code: str) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["[" * 100_000, "[" * 5_000 + "]" * 5_000, "{a: " * 5_000, "- " * 5_000, '{"a":' * 200 + "1" + "}" * 200],
-    ids=["open brackets", "brackets", "braces", "dashes", "json"],
+    [
+        *("[" * 100_000, "[" * 5_000 + "]" * 5_000, "{a: " * 5_000, "- " * 5_000),
+        *('{"a":' * depth + "1" + "}" * depth for depth in (200, 1_020)),
+    ],
+    ids=["open brackets", "brackets", "braces", "dashes", "json", "deepest json"],
 )
 def test_deep_nesting_is_refused_before_it_can_end_the_process(text: str) -> None:
     assert refused(text).problem.code == "document_too_deep"
@@ -144,17 +172,20 @@ def merges(levels: int, width: int) -> str:
         aliases(levels=9, width=9),
         aliases(levels=3, width=2000),
         "&a [*a, *a]",
-        merges(levels=12, width=10),
         "a: &a {"
         + ",".join(f"k{n}: 1" for n in range(2000))
         + "}\nb: {<<: ["
         + ",".join(["*a"] * 2000)
         + "]}",
     ],
-    ids=["laughs", "wide laughs", "itself", "merges", "wide merges"],
+    ids=["laughs", "wide laughs", "itself", "merges"],
 )
 def test_files_that_blow_up_are_refused(text: str) -> None:
     assert refused(text).problem.code == "document_too_large"
+
+
+def test_merges_of_merges_hold_each_key_once() -> None:
+    assert read_documents(merges(levels=12, width=10))[0]["k11"] == {"a": 1}
 
 
 def test_a_list_that_holds_itself_is_refused() -> None:

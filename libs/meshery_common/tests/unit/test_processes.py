@@ -18,7 +18,7 @@ import orjson
 import pytest
 import uvloop
 
-from meshery_common.processes import WorkerProcess
+from meshery_common.processes import LONG, WorkerProcess
 from meshery_contracts.errors import Unavailable
 
 
@@ -47,6 +47,12 @@ async def test_work_is_done_in_another_process_that_is_kept(worker: WorkerProces
 async def test_large_values_cross_the_border(worker: WorkerProcess) -> None:
     data = os.urandom(3_000_000)
     assert await worker.run(bytes.upper, data) == data.upper()
+
+
+async def test_only_work_on_something_long_is_worth_the_way(worker: WorkerProcess) -> None:
+    assert await worker.run_if_long(LONG, os.getpid) == os.getpid()
+    assert worker.process_id is None
+    assert await worker.run_if_long(LONG + 1, os.getpid) == worker.process_id
 
 
 async def test_the_loop_goes_on_meanwhile(worker: WorkerProcess) -> None:

@@ -112,7 +112,7 @@ class ComponentChanges(Message):
 
 
 class UpdateDesign(Message):
-    """A new version: either the whole file, or only the components that changed."""
+    """A new version: either the whole file, or only the components that changed. What changes nothing makes none."""
 
     design_id: UUID
     base_version: VersionNumber | None = Field(
@@ -296,7 +296,7 @@ UPDATE = Endpoint(
     timeout_seconds=30.0,
     large_requests=True,
     errors=frozenset({Word.NOT_FOUND, Word.CONFLICT}),
-    summary="Save a new version of a design.",
+    summary="Save a new version of a design; one that changes nothing is answered with the newest.",
 )
 DELETE = Endpoint(
     "meshery.rpc.designs.v1.delete_design",

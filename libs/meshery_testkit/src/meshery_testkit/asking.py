@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -10,7 +12,7 @@ from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.keys import Key, bits_of
 from meshery_contracts.messages import Message
-from meshery_testkit.nats import People
+from meshery_testkit.nats import NATSForTests, People
 
 RequestT = TypeVar("RequestT", bound=Message)
 ReplyT = TypeVar("ReplyT", bound=Message)
@@ -41,3 +43,13 @@ class Client:
     def colleague(self, **claims: Any) -> Client:
         """Somebody else of the same organisation."""
         return self.stranger(**{"organization_id": self.caller.organization_id, **claims})
+
+
+@asynccontextmanager
+async def person(nats: NATSForTests, people: People) -> AsyncIterator[Client]:
+    """A person who asks as the gateway does; identity answers as well."""
+    async with (
+        people.serving(nats),
+        Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus,
+    ):
+        yield Client(bus, people, people.caller())

@@ -221,7 +221,7 @@ class StubClusters:
         self.connected = list(found)
 
     @asynccontextmanager
-    async def serving(self, nats: NATSForTests) -> AsyncIterator[Bus]:
+    async def serving(self, nats: NATSForTests) -> AsyncIterator[StubClusters]:
         """Answer for connections, as far as designs ask it."""
         async with Bus.connect(nats.bus_settings("connections"), service="connections") as bus:
             await bus.serve(connections.LIST, self._list)
@@ -229,7 +229,7 @@ class StubClusters:
             await bus.serve(clusters.APPLY_OBJECTS, self._apply)
             await bus.serve(clusters.DELETE_OBJECTS, self._delete)
             await bus.serve(clusters.READ_OBJECTS, self._read)
-            yield bus
+            yield self
 
     async def _list(
         self, _request: connections.ListConnections, caller: Caller

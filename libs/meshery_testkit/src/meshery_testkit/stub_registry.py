@@ -53,13 +53,13 @@ class StubRegistry:
         )
 
     @asynccontextmanager
-    async def serving(self, nats: NATSForTests) -> AsyncIterator[Bus]:
+    async def serving(self, nats: NATSForTests) -> AsyncIterator[StubRegistry]:
         """Answer for the registry, as far as designs ask it."""
         async with Bus.connect(nats.bus_settings("registry"), service="registry") as bus:
             await bus.serve(registry.RESOLVE_KINDS, self._resolve)
             await bus.serve(registry.GET_SCHEMAS, self._get_schemas)
             await bus.serve(policies.CHECK_DESIGN, self._check)
-            yield bus
+            yield self
 
     async def _resolve(self, request: ResolveKinds, _caller: Caller) -> ResolvedKinds:
         if self.away:

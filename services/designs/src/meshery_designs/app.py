@@ -42,7 +42,7 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
         needs.need("nats", bus.connected)
         registry, clusters = RegistryClient(bus), ClusterClient(bus)
         designs = DesignsService(db, registry, beside)
-        deployments = DeploymentsService(db, designs, Planner(db, clusters), registry)
+        deployments = DeploymentsService(db, designs, Planner(db, clusters, beside), registry, beside)
 
         await bus.streams.ensure_own_stream()
         tasks.start("outbox", outbox.Relay(db, bus.streams).run)

@@ -70,7 +70,7 @@ class DeploymentRuns:
 
     async def announce_given_up(self, tx: Transaction, operation: operations.Operation) -> None:
         """Tell that the worker itself ended a run: nobody may do it any more, or every attempt crashed."""
-        await close_run(tx, operation, RunStatus(operation.status.value), self._clock())
+        await close_run(tx, operation, RunStatus(operation.status.for_people), self._clock())
 
     async def _work_wave(self, run: operations.Run, steps: Sequence[Step], wave: int) -> list[Step]:
         """Apply or delete the objects of one wave, and wait until all are healthy, gone or failed.

@@ -7,11 +7,11 @@ from importlib.resources import files
 
 import pytest
 
-from meshery_common.bus import Bus
 from meshery_common.database import Database
 from meshery_designs.app import running
 from meshery_designs.settings import DesignsSettings
-from meshery_testkit.asking import Client
+from meshery_testkit.asking import Client, person
+from meshery_testkit.facts import Facts, following
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests, People
 from meshery_testkit.postgres import DatabaseFactory
@@ -36,16 +36,14 @@ async def settings(nats: NATSForTests, database_for: DatabaseFactory) -> Designs
 @pytest.fixture
 async def kinds(nats: NATSForTests) -> AsyncIterator[StubRegistry]:
     """The registry."""
-    registry = StubRegistry()
-    async with registry.serving(nats):
+    async with StubRegistry().serving(nats) as registry:
         yield registry
 
 
 @pytest.fixture
 async def clusters(nats: NATSForTests) -> AsyncIterator[StubClusters]:
     """All connected clusters: one."""
-    found = StubClusters(StubCluster())
-    async with found.serving(nats):
+    async with StubClusters(StubCluster()).serving(nats) as found:
         yield found
 
 
@@ -57,12 +55,8 @@ def cluster(clusters: StubClusters) -> StubCluster:
 
 @pytest.fixture
 async def client(nats: NATSForTests, people: People) -> AsyncIterator[Client]:
-    """A person who asks as the gateway does; identity answers as well."""
-    async with (
-        people.serving(nats),
-        Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus,
-    ):
-        yield Client(bus, people, people.caller())
+    async with person(nats, people) as one:
+        yield one
 
 
 @pytest.fixture
@@ -70,6 +64,13 @@ async def service(settings: DesignsSettings, client: Client, kinds: StubRegistry
     """The running service, beside a registry that it can ask."""
     async with hosted(running(settings)):
         yield
+
+
+@pytest.fixture
+async def facts(nats: NATSForTests) -> AsyncIterator[Facts]:
+    """What the service announces."""
+    async with following(nats, "designs") as found:
+        yield found
 
 
 @pytest.fixture

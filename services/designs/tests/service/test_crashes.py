@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -23,21 +22,13 @@ from meshery_designs.store.runs import RUN_KIND, RunOrder, RunStore
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
 from meshery_testkit.crashing import lose_leases, own_process
-from meshery_testkit.facts import Facts, following
+from meshery_testkit.facts import Facts
 from meshery_testkit.hosting import hosted
-from meshery_testkit.nats import NATSForTests
 from meshery_testkit.stub_clusters import StubCluster
 
 pytestmark = pytest.mark.usefixtures("kinds")
 
 WEB = "Deployment/web"
-
-
-@pytest.fixture
-async def facts(nats: NATSForTests) -> AsyncIterator[Facts]:
-    """What the service announces."""
-    async with following(nats, "designs") as found:
-        yield found
 
 
 async def started(client: Client, *components: dict[str, Any], **fields: Any) -> tuple[Design, Run]:

@@ -33,6 +33,7 @@ from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Too
 from meshery_contracts.keys import Key
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
+from meshery_testkit.facts import Facts
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -84,6 +85,7 @@ async def test_files_that_cannot_be_saved_are_refused(client: Client) -> None:
         ("- a", "design_shape"),
         ("components: [{}]", "design_invalid"),
         ("a: [1", "document_unreadable"),
+        ("components: []\ncomponents: []", "document_key_twice"),
         ('{"components": [], "x": "\\u0000"}', "document_value"),
     ]:
         with pytest.raises(Invalid) as caught:
@@ -203,6 +205,36 @@ async def test_name_and_visibility_change_alone(client: Client) -> None:
     assert (second.visibility, second.name, names(second)) == (Visibility.PUBLIC, "shop", ["a"])
     third = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, name="store"))
     assert (third.visibility, third.name, third.version) == (Visibility.PUBLIC, "store", 3)
+
+
+async def test_a_save_that_changes_nothing_makes_no_version(client: Client, facts: Facts) -> None:
+    """Editors save again and again; the history is of changes."""
+    first = await created(client, "a", visibility=Visibility.PUBLIC)
+    for fields in (
+        {"file": first.pattern_file, "base_version": 1},
+        {"file": first.pattern_file, "name": "shop", "visibility": Visibility.PUBLIC},
+        {"file": json.dumps(orjson.loads(first.pattern_file), indent=1)},
+        {"changes": ComponentChanges(changed=components(first))},
+        {"name": "shop"},
+        {},
+    ):
+        assert await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, **fields)) == first
+    second = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, name="store"))
+    # One who began with an older version has not seen what he would keep.
+    stale = UpdateDesign(design_id=first.id, base_version=1, file=second.pattern_file)
+    with pytest.raises(Conflict) as caught:
+        await client.ask(designs.UPDATE, stale)
+    assert caught.value.problem.code == "design_stale"
+    assert (await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id))).total_count == 2
+    await facts.wait_for(designs.SAVED, lambda fact: fact.version == 2)
+    assert [one.version for one in facts.of(designs.SAVED)] == [1, 2]
+
+
+async def test_true_is_not_one(client: Client) -> None:
+    first = await client.ask(designs.CREATE, CreateDesign(file=a_design_file(a_component(spec={"a": True}))))
+    changed = first.pattern_file.replace("true", "1")
+    second = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, file=changed))
+    assert (second.version, components(second)[0]["configuration"]["spec"]) == (2, {"a": 1})
 
 
 async def test_a_file_without_a_name_keeps_the_name(client: Client) -> None:

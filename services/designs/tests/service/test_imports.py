@@ -98,6 +98,7 @@ async def test_what_cannot_be_imported_is_refused_with_its_place(client: Client)
         ("kind: ConfigMap", "manifest_invalid", "document 1"),
         (MANIFESTS + "---\nfoo: bar", "manifest_invalid", "document 3"),
         ("a: [", "document_unreadable", "line 2, column 1"),
+        (MANIFESTS + "spec: {size: 4}", "document_key_twice", "line 11, column 1"),
         ("", "document_empty", None),
     ]:
         with pytest.raises(Invalid) as caught:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from meshery_common.processes import LONG
 from meshery_contracts import deployments, designs
-from meshery_contracts.deployments import Action, DeployDesign, Direction, Plan, PlanDesign
+from meshery_contracts.deployments import Action, DeployDesign, Direction, FindDeployed, Plan, PlanDesign
 from meshery_contracts.designs import CreateDesign, Design, UpdateDesign
 from meshery_contracts.errors import Conflict, Invalid, NotFound
 from meshery_designs.domain.manifests import DESIGN_LABEL
@@ -152,6 +153,18 @@ async def test_files_that_are_not_saved_can_be_planned(client: Client, cluster: 
     assert (edit.version, actions(edit)) == (0, {"ConfigMap/b": Action.CREATE})
     with pytest.raises(NotFound):
         await planned(client.stranger(), design, file=file)
+
+
+async def test_a_large_design_is_planned_beside_the_service(client: Client, cluster: StubCluster) -> None:
+    parts = [a_component(name=f"part-{number}", data={"key": "x" * 1000}) for number in range(100)]
+    for part in parts[:50]:
+        cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": part["configuration"]["metadata"]})
+    file = a_design_file(*parts)
+    assert len(file) > LONG
+    plan = await client.ask(deployments.PLAN, PlanDesign(file=file))
+    assert [one.action for one in plan.objects] == [Action.UPDATE] * 50 + [Action.CREATE] * 50
+    found = await client.ask(deployments.FIND_DEPLOYED, FindDeployed(file=file))
+    assert found.designs == []
 
 
 async def test_what_cannot_be_planned(client: Client, clusters: StubClusters) -> None:

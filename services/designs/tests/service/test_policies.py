@@ -5,7 +5,6 @@ That the registry says the right thing is told in its own tests and, with both s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,19 +27,11 @@ from meshery_contracts.errors import Conflict, Unavailable, Word
 from meshery_contracts.policies import Finding, Outcome, Proposal
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
-from meshery_testkit.facts import Facts, following
-from meshery_testkit.nats import NATSForTests
+from meshery_testkit.facts import Facts
 from meshery_testkit.stub_clusters import StubCluster
 from meshery_testkit.stub_registry import StubRegistry
 
 pytestmark = pytest.mark.usefixtures("service", "cluster")
-
-
-@pytest.fixture
-async def facts(nats: NATSForTests, service: None) -> AsyncIterator[Facts]:
-    """What the service announces."""
-    async with following(nats, "designs") as found:
-        yield found
 
 
 def said(outcome: Outcome, **fields: Any) -> Finding:

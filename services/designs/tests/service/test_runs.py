@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -29,8 +28,7 @@ from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from meshery_contracts.messages import Severity
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
-from meshery_testkit.facts import Facts, following
-from meshery_testkit.nats import NATSForTests
+from meshery_testkit.facts import Facts
 from meshery_testkit.stub_clusters import StubCluster, StubClusters
 from meshery_testkit.stubs import Stubs
 
@@ -41,13 +39,6 @@ CRD = {
     "version": "apiextensions.k8s.io/v1",
     "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Gadget"}},
 }
-
-
-@pytest.fixture
-async def facts(nats: NATSForTests, service: None) -> AsyncIterator[Facts]:
-    """What the service announces."""
-    async with following(nats, "designs") as found:
-        yield found
 
 
 def a_shop() -> list[dict[str, Any]]:

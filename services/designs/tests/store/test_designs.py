@@ -59,7 +59,7 @@ async def inserted(
 
 async def updated(db: Database, design: Design, base_version: int, file: StoredFile) -> Design:
     async with db.transaction(ORGANIZATION) as tx:
-        return await STORE.update(tx, design.id, base_version, file, OWNER, visibility=None)
+        return await STORE.update(tx, design.id, base_version, file, OWNER, visibility=design.visibility)
 
 
 async def page(db: Database, caller: Caller = OWNER, **request: Any) -> DesignPage:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-import orjson
 import pytest
 
 from meshery_common.documents import read_documents
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.errors import Invalid
-from meshery_designs.domain.items import how_many_of, items_of, same_object
+from meshery_designs.domain.items import Objects, items_in
 from meshery_designs.domain.saving import exported
-from meshery_testkit.builders import a_component
+from meshery_testkit.builders import a_component, a_design_file
 
 
 def test_items_come_in_order_and_without_annotations() -> None:
@@ -20,7 +19,7 @@ def test_items_come_in_order_and_without_annotations() -> None:
     role = a_component("ClusterRole", "reader", version="rbac.authorization.k8s.io/v1")
     role["metadata"] = {"isNamespaced": False}
     web = {**a_component("Deployment", "web", namespace="shop"), "modelReference": {"name": "kubernetes"}}
-    items = items_of({"components": [note, web, role]}, design_id=None, version=1)
+    items = items_in(a_design_file(note, web, role), None, 1)
     assert [(one.component_name, one.reference.namespace, one.wave, one.model) for one in items] == [
         ("reader", "", 2, ""),
         ("web", "shop", 5, "kubernetes"),
@@ -35,10 +34,10 @@ def test_two_components_cannot_declare_one_object() -> None:
         "displayName": "b",
     }
     with pytest.raises(Invalid, match="'b' declares the same object as component 'web'") as caught:
-        items_of({"components": [first, second]}, design_id=None, version=1)
+        items_in(a_design_file(first, second), None, 1)
     assert caught.value.problem.code == "object_twice"
     other = a_component("Deployment", "web", namespace="other")
-    assert len(items_of({"components": [first, other]}, design_id=None, version=1)) == 2
+    assert len(items_in(a_design_file(first, other), None, 1)) == 2
 
 
 def a_reference(**changes: str) -> ObjectReference:
@@ -60,19 +59,16 @@ def a_reference(**changes: str) -> ObjectReference:
     ],
 )
 def test_references_to_one_object(changes: dict[str, str], same: bool) -> None:
-    assert same_object(a_reference(), a_reference(**changes)) is same
-    assert same_object(a_reference(**changes), a_reference()) is same
-    elsewhere = a_reference(name="nobody")
-    assert how_many_of([elsewhere, a_reference()], [a_reference(**changes)]) == same
-    assert how_many_of([a_reference(**changes), elsewhere], [a_reference()] * 2) == 2 * same
+    assert (a_reference(**changes) in Objects([a_reference()])) is same
+    assert (a_reference() in Objects([a_reference(name="nobody"), a_reference(**changes)])) is same
 
 
 def test_a_manifest_has_the_objects_in_order_and_no_marks_of_ours() -> None:
     note = {**a_component("Note", "note"), "metadata": {"isAnnotation": True}}
     web = a_component("Deployment", "web", namespace="shop")
     space = {**a_component("Namespace", "shop", version="v1"), "metadata": {"isNamespaced": False}}
-    text, count = exported(orjson.dumps({"components": [note, web, space]}).decode())
+    text, count = exported(a_design_file(note, web, space))
     first, second = read_documents(text)
     assert (count, first["kind"], second["kind"]) == (2, "Namespace", "Deployment")
-    assert second == items_of({"components": [web]}, design_id=None, version=0)[0].content
+    assert second == items_in(a_design_file(web), None, 0)[0].content
     assert "meshery" not in text

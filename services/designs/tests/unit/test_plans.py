@@ -11,7 +11,7 @@ import pytest
 from meshery_contracts.clusters import ObjectOutcome, ObjectReference, ObjectResult
 from meshery_contracts.deployments import Action, FieldChange, ObjectPlan
 from meshery_contracts.errors import Conflict, Invalid, NotFound, ProblemError
-from meshery_designs.domain.items import Item, items_of
+from meshery_designs.domain.items import Item, items_in
 from meshery_designs.domain.manifests import DESIGN_LABEL, VERSION_ANNOTATION
 from meshery_designs.domain.plans import (
     Deployed,
@@ -21,14 +21,14 @@ from meshery_designs.domain.plans import (
     plan_hash,
     removal_plan,
 )
-from meshery_testkit.builders import a_component
+from meshery_testkit.builders import a_component, a_design_file
 
 DESIGN, OTHER, CLUSTER = uuid4(), uuid4(), uuid4()
 
 
 def an_item(kind: str = "ConfigMap", name: str = "settings", **fields: Any) -> Item:
     component = a_component(kind, name, **fields)
-    return items_of({"components": [component]}, design_id=DESIGN, version=2)[0]
+    return items_in(a_design_file(component), DESIGN, 2)[0]
 
 
 def an_object(design: UUID | None = DESIGN, uid: str = "u1", **fields: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from uuid import uuid4
 import pytest
 from aiohttp import web
 
-from meshery_common.bus import Bus
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts import imports, registry
 from meshery_contracts.errors import RateLimited, TooLarge, Word
@@ -36,7 +35,7 @@ from meshery_contracts.imports import (
 from meshery_contracts.paging import PageRequest
 from meshery_registry.app import running
 from meshery_registry.settings import FetchSettings, RegistrySettings
-from meshery_testkit.asking import Client
+from meshery_testkit.asking import Client, person
 from meshery_testkit.crashing import lose_leases, own_process
 from meshery_testkit.facts import Facts, following
 from meshery_testkit.hosting import hosted
@@ -63,11 +62,8 @@ def settings(settings: RegistrySettings) -> RegistrySettings:
 @pytest.fixture
 async def asking(nats: NATSForTests, people: People) -> AsyncIterator[Client]:
     """A person who asks; each test runs the registry itself."""
-    async with (
-        people.serving(nats),
-        Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus,
-    ):
-        yield Client(bus, people, people.caller())
+    async with person(nats, people) as one:
+        yield one
 
 
 @pytest.fixture

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from meshery_common.bus import Bus
 from meshery_contracts import policies, registry
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
@@ -33,7 +31,7 @@ from meshery_contracts.policies import (
 from meshery_contracts.registry import ListPolicies
 from meshery_registry.app import running
 from meshery_registry.settings import RegistrySettings
-from meshery_testkit.asking import Client
+from meshery_testkit.asking import Client, person
 from meshery_testkit.builders import a_component, a_design_file
 from meshery_testkit.facts import following
 from meshery_testkit.hosting import hosted
@@ -69,11 +67,8 @@ UNTESTED = {"name": "plain", "rules": [{"name": "no", "expression": "false", "ac
 async def client(nats: NATSForTests, people: People, settings: RegistrySettings) -> AsyncIterator[Client]:
     """A running registry whose policies must be quick, and a person who asks it."""
     hurried = settings.model_copy(update={"policy_seconds": 1.0})
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(people.serving(nats))
-        await stack.enter_async_context(hosted(running(hurried)))
-        bus = await stack.enter_async_context(Bus.connect(nats.bus_settings("gateway"), service="gateway"))
-        yield Client(bus, people, people.caller())
+    async with person(nats, people) as one, hosted(running(hurried)):
+        yield one
 
 
 async def saved(client: Client, **fields: Any) -> Policy:

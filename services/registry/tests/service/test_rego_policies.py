@@ -16,7 +16,6 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from meshery_common.bus import Bus
 from meshery_contracts import policies, registry
 from meshery_contracts.errors import Invalid, Unavailable
 from meshery_contracts.policies import (
@@ -31,7 +30,7 @@ from meshery_contracts.policies import (
 from meshery_contracts.registry import ListPolicies
 from meshery_registry.app import running
 from meshery_registry.settings import RegistrySettings
-from meshery_testkit.asking import Client
+from meshery_testkit.asking import Client, person
 from meshery_testkit.builders import a_component, a_design_file
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests, People
@@ -114,12 +113,8 @@ async def registry_with(
     configured = settings.model_copy(
         update={"opa_url": opa, "opa_token": SecretStr("tell-nobody"), "policy_seconds": 2.0}
     )
-    async with (
-        people.serving(nats),
-        hosted(running(configured)),
-        Bus.connect(nats.bus_settings("gateway"), service="gateway") as bus,
-    ):
-        yield Client(bus, people, people.caller())
+    async with person(nats, people) as one, hosted(running(configured)):
+        yield one
 
 
 async def saved(client: Client, **fields: Any) -> Policy:

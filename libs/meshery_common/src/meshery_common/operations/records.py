@@ -38,6 +38,11 @@ class OperationStatus(StrEnum):
         """Whether it will not change any more."""
         return self in (OperationStatus.SUCCEEDED, OperationStatus.FAILED, OperationStatus.CANCELLED)
 
+    @property
+    def for_people(self) -> str:
+        """The word in contracts: what is queued is pending to people."""
+        return "pending" if self is OperationStatus.QUEUED else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Operation:

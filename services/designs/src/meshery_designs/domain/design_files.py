@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +43,11 @@ class StoredFile:
     def text(self) -> str:
         """The whole file, JSON."""
         return assemble(self.shell, [body for _, body in self.components])
+
+    def numbered(self, version: int) -> StoredFile:
+        """The same file as another version."""
+        shell = {**orjson.loads(self.shell), "version": _number(version)}
+        return replace(self, shell=orjson.dumps(shell))
 
 
 def is_design_file(document: Any) -> bool:
@@ -86,7 +91,7 @@ def checked(
         "id": str(design_id),
         "name": title,
         "schemaVersion": SCHEMA_VERSION,
-        "version": f"0.0.{version}",
+        "version": _number(version),
         "metadata": document.get("metadata") or {"resolvedAliases": {}},
         "preferences": document.get("preferences") or {"layers": {"relationships": {}}},
         "relationships": relationships,
@@ -131,6 +136,10 @@ def assemble(shell: bytes, bodies: Sequence[bytes]) -> str:
 def component_hash(body: bytes) -> bytes:
     """The name of a component's content."""
     return hashlib.blake2b(body, digest_size=16).digest()
+
+
+def _number(version: int) -> str:
+    return f"0.0.{version}"
 
 
 def _check_size(file: StoredFile) -> None:

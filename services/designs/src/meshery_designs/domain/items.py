@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.errors import FieldProblem, Invalid
 from meshery_designs.domain.manifests import group_kind, is_deployable, object_of, reference_of
@@ -26,9 +28,9 @@ class Item:
     wave: int
 
 
-def items_of(document: Mapping[str, Any], *, design_id: UUID | None, version: int) -> list[Item]:
-    """What a checked design file brings into a cluster. Raises Invalid when it contradicts itself."""
-    components = document["components"]
+def items_in(file: str, design_id: UUID | None, version: int) -> list[Item]:
+    """What a checked design file (JSON) brings into a cluster. Raises Invalid when it contradicts itself."""
+    components = orjson.loads(file)["components"]
     waves = waves_of(components)
     items = [
         _item(one, design_id, version, waves[str(one["id"])]) for one in components if is_deployable(one)
@@ -37,29 +39,30 @@ def items_of(document: Mapping[str, Any], *, design_id: UUID | None, version: in
     return sorted(items, key=lambda item: item.wave)
 
 
-def same_object(one: ObjectReference, other: ObjectReference) -> bool:
-    """Whether two references mean one object of a cluster.
+def references_in(file: str) -> list[ObjectReference]:
+    """The objects that a checked design file (JSON) names. Raises Invalid when it contradicts itself."""
+    return [one.reference for one in items_in(file, None, 0)]
 
-    Versions of a kind show the same objects. A namespace that only one of them names is the word of somebody
-    who did not know whether the kind has namespaces.
+
+class Objects:
+    """Objects of a cluster, to be asked whether another reference means one of them.
+
+    Versions of a kind show the same objects. A namespace that only one of two references names is the word of
+    somebody who did not know whether the kind has namespaces.
     """
-    return (
-        group_kind(one.api_version, one.kind) == group_kind(other.api_version, other.kind)
-        and one.name == other.name
-        and (one.namespace == other.namespace or not (one.namespace and other.namespace))
-    )
+
+    def __init__(self, references: Iterable[ObjectReference]) -> None:
+        self._namespaces: dict[tuple[str, str], set[str]] = {}
+        for one in references:
+            self._namespaces.setdefault(_kind_and_name(one), set()).add(one.namespace)
+
+    def __contains__(self, reference: ObjectReference) -> bool:
+        found = self._namespaces.get(_kind_and_name(reference), set())
+        return bool(found) and (not reference.namespace or not found.isdisjoint((reference.namespace, "")))
 
 
-def how_many_of(named: Iterable[ObjectReference], references: Iterable[ObjectReference]) -> int:
-    """How many of the references mean one of the named objects, as `same_object` has it."""
-    namespaces: dict[tuple[str, str], set[str]] = {}
-    for one in named:
-        namespaces.setdefault((group_kind(one.api_version, one.kind), one.name), set()).add(one.namespace)
-    found = 0
-    for one in references:
-        known = namespaces.get((group_kind(one.api_version, one.kind), one.name), set())
-        found += bool(known) and (not one.namespace or not known.isdisjoint((one.namespace, "")))
-    return found
+def _kind_and_name(reference: ObjectReference) -> tuple[str, str]:
+    return group_kind(reference.api_version, reference.kind), reference.name
 
 
 def _item(component: Mapping[str, Any], design_id: UUID | None, version: int, wave: int) -> Item:

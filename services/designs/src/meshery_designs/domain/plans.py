@@ -144,12 +144,8 @@ def plan_hash(about: Sequence[object], objects: Sequence[ObjectPlan]) -> str:
 
     `about` names what it was made from. It holds the design's version, because of secrets a plan tells no values.
     """
-    lines = sorted(
-        orjson.dumps(
-            one.model_dump(mode="json", exclude={"warnings", "problem"}), option=orjson.OPT_SORT_KEYS
-        )
-        for one in objects
-    )
+    told = ({**vars(one), "warnings": None, "problem": None} for one in objects)
+    lines = sorted(orjson.dumps(one, default=vars, option=orjson.OPT_SORT_KEYS) for one in told)
     return hashlib.blake2b(b"\n".join([orjson.dumps(about), *lines]), digest_size=16).hexdigest()
 
 

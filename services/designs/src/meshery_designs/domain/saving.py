@@ -14,13 +14,13 @@ from uuid import UUID
 
 import orjson
 
-from meshery_common.documents import read_documents, write_documents
+from meshery_common.documents import check_values, read_documents, write_documents
 from meshery_contracts.designs import ComponentChanges, DesignType, ImportNote
 from meshery_contracts.errors import Invalid
 from meshery_contracts.registry import ResolvedKind
 from meshery_designs.domain import design_files, manifests
 from meshery_designs.domain.design_files import StoredFile
-from meshery_designs.domain.items import items_of
+from meshery_designs.domain.items import items_in
 
 NewId = Callable[[], UUID]
 #: apiVersion and kind.
@@ -49,13 +49,14 @@ def edited(
     if text is not None and isinstance(document, dict):
         document = {**document, "name": document.get("name") or current_name}
     elif text is None and changes is not None:
+        check_values(changes.changed, "The change")
         document = design_files.changed(document, changes.changed, changes.removed)
     return design_files.checked(document, design_id=design_id, name=name, version=version, new_id=new_id)
 
 
 def exported(file: str) -> tuple[str, int]:
     """A checked design file as a manifest, and how many objects it has. Raises Invalid when it contradicts itself."""
-    items = items_of(orjson.loads(file), design_id=None, version=0)
+    items = items_in(file, None, 0)
     return write_documents(one.content for one in items), len(items)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import orjson
-
 from meshery_common import operations, outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Database, Queries
 from meshery_common.operations import Operation, OperationStatus
+from meshery_common.processes import WorkerProcess
 from meshery_contracts import deployments as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.deployments import (
@@ -29,7 +28,7 @@ from meshery_contracts.errors import Conflict, ProblemError, error_from
 from meshery_contracts.policies import Finding
 from meshery_designs.clients import RegistryClient
 from meshery_designs.domain import policies
-from meshery_designs.domain.items import how_many_of, items_of
+from meshery_designs.domain.items import Objects, references_in
 from meshery_designs.service.designs import DesignsService
 from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
@@ -47,6 +46,7 @@ class DeploymentsService:
         designs: DesignsService,
         planner: Planner,
         registry: RegistryClient,
+        beside: WorkerProcess,
         clock: Clock = utc_now,
     ) -> None:
         self._db = db
@@ -56,18 +56,17 @@ class DeploymentsService:
         self._designs = designs
         self._planner = planner
         self._registry = registry
+        self._beside = beside
         self._clock = clock
 
     async def plan(self, request: PlanDesign, caller: Caller) -> Plan:
         """What a run would do, object by object, as the API servers themselves say."""
-        document, version = await self._designs.file_of(
-            request.design_id, request.file, request.version, caller
-        )
-        plan = (await self._planner.draft(request, document, version, caller)).plan
+        file, version = await self._designs.file_of(request.design_id, request.file, request.version, caller)
+        plan = (await self._planner.draft(request, file, version, caller)).plan
         if request.direction is Direction.UNDEPLOY:
             return plan
         try:
-            report = await self._registry.check(orjson.dumps(document).decode())
+            report = await self._registry.check(file)
         except ProblemError as error:
             return plan.model_copy(
                 update={"valid": False, "policy_problem": policies.not_asked(error.problem)}
@@ -140,23 +139,24 @@ class DeploymentsService:
             force=request.force,
             skip_crds=request.skip_crds,
         )
-        return await self._planner.draft(wanted, orjson.loads(design.pattern_file), design.version, caller)
+        return await self._planner.draft(wanted, design.pattern_file, design.version, caller)
 
     async def find(self, request: FindDeployed, caller: Caller) -> DeployedDesigns:
         """The designs that the caller may read and that have put objects into clusters which a file names."""
-        document, _ = await self._designs.file_of(None, request.file, None, caller)
-        named = [one.reference for one in items_of(document, design_id=None, version=0)]
+        file, _ = await self._designs.file_of(None, request.file, None, caller)
+        named = await self._beside.run_if_long(len(file), references_in, file)
+        meant = Objects(named)
         queries = self._db.within(caller.organization_id)
         found = []
         for design_id, references in (await self._deployed.beside(queries, named)).items():
             design = await self._design_store.find(queries, design_id, caller)
             if design is None:
                 continue
-            meant = how_many_of(named, references)
-            if meant:
+            number = sum(one in meant for one in references)
+            if number:
                 found.append(
                     DeployedDesign(
-                        design_id=design_id, name=design.name, objects=len(references), named=meant
+                        design_id=design_id, name=design.name, objects=len(references), named=number
                     )
                 )
         return DeployedDesigns(designs=sorted(found, key=lambda one: -one.named))

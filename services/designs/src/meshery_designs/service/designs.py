@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
 from uuid import UUID, uuid4
-
-import orjson
 
 from meshery_common import outbox
 from meshery_common.access import forget_object
 from meshery_common.clock import Clock, utc_now
 from meshery_common.context import answer_bytes
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
-from meshery_common.documents import check_values
 from meshery_common.processes import WorkerProcess
 from meshery_contracts import designs as contract
 from meshery_contracts.caller import Caller
@@ -51,11 +46,6 @@ from meshery_designs.domain.design_files import StoredFile
 from meshery_designs.service import facts
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-#: Texts longer than this are read in the worker process, so that no request waits for them.
-_HEAVY_CHARACTERS = 64 * 1024
 _TYPES = [
     SupportedType(
         design_type=DesignType.KUBERNETES_MANIFEST, supported_extensions=[".yaml", ".yml", ".json"]
@@ -68,14 +58,14 @@ class DesignsService:
     """Use cases over designs."""
 
     def __init__(
-        self, db: Database, registry: RegistryClient, worker: WorkerProcess, clock: Clock = utc_now
+        self, db: Database, registry: RegistryClient, beside: WorkerProcess, clock: Clock = utc_now
     ) -> None:
         self._db = db
         self._store = DesignStore()
         self._runs = RunStore()
         self._deployed = DeployedStore()
         self._registry = registry
-        self._worker = worker
+        self._beside = beside
         self._clock = clock
 
     async def get(self, request: GetDesign, caller: Caller) -> Design:
@@ -112,9 +102,10 @@ class DesignsService:
             return await tx.answer(design)
 
     async def update(self, request: UpdateDesign, caller: Caller) -> Design:
-        """Save the next version: from a whole file, from changed components, or only under another name."""
-        if request.changes is not None:
-            check_values(request.changes.changed, "The change")
+        """Save the next version: from a whole file, from changed components, or only under another name.
+
+        A save that changes nothing makes none, for editors save again and again: the answer is what is there.
+        """
         await self._db.recall(caller.organization_id)
         queries = self._db.within(caller.organization_id)
         began = await self._store.get(queries, request.design_id, caller)
@@ -131,8 +122,11 @@ class DesignsService:
             if request.base_version is None and current.version != began.version:
                 file = await self._edited(current, request)
             base_version = request.base_version or current.version
+            visibility = request.visibility or current.visibility
+            if visibility is current.visibility and file.numbered(base_version).text == current.pattern_file:
+                return await tx.answer(current)
             design = await self._store.update(
-                tx, current.id, base_version, file, caller, visibility=request.visibility
+                tx, current.id, base_version, file, caller, visibility=visibility
             )
             await self._announce_saved(tx, design, caller, "update")
             return await tx.answer(design)
@@ -141,7 +135,7 @@ class DesignsService:
         """A design as the manifest that a deployment would apply. Raises Invalid when it contradicts itself."""
         design = await self.get(GetDesign(design_id=request.design_id, version=request.version), caller)
         file = design.pattern_file
-        manifest, objects = await self._done(len(file), saving.exported, file)
+        manifest, objects = await self._beside.run_if_long(len(file), saving.exported, file)
         return DesignManifest(name=design.name, manifest=manifest, objects=objects)
 
     async def clone(self, request: CloneDesign, caller: Caller) -> Design:
@@ -210,10 +204,10 @@ class DesignsService:
         """Find out what a document is, turn it into a design and save that."""
         await self._db.recall(caller.organization_id)
         content = _decoded(request.file)
-        kinds = await self._done(len(content), saving.kinds_in, content)
+        kinds = await self._beside.run_if_long(len(content), saving.kinds_in, content)
         known = {} if kinds is None else await self._registry.resolve(kinds)
         design_id = uuid4()
-        kind, file, notes = await self._done(
+        kind, file, notes = await self._beside.run_if_long(
             len(content),
             saving.imported,
             *(content, known, design_id, request.name, request.file_name, uuid4),
@@ -252,10 +246,11 @@ class DesignsService:
 
     async def validate(self, request: ValidateDesign, caller: Caller) -> ValidationReport:
         """Check every component against the schema of its kind, and the design against the policies in force."""
-        file, _ = await self._text_of(request.design_id, request.file, None, caller)
-        kinds = await self._registry.resolve(await self._done(len(file), validation.kinds_in, file))
+        file, _ = await self.file_of(request.design_id, request.file, None, caller)
+        named = await self._beside.run_if_long(len(file), validation.kinds_in, file)
+        kinds = await self._registry.resolve(named)
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
-        checked, reports = await self._worker.run(validation.reports_of, file, kinds, schemas)
+        checked, reports = await self._beside.run(validation.reports_of, file, kinds, schemas)
         judged = await self._registry.check(file)
         return ValidationReport(
             valid=judged.allowed and not any(one.problems for one in reports),
@@ -266,14 +261,8 @@ class DesignsService:
 
     async def file_of(
         self, design_id: UUID | None, file: str | None, version: int | None, caller: Caller
-    ) -> tuple[dict[str, Any], int]:
-        """The design file that a request names and its version: a stored one, or a text that is not saved (0)."""
-        text, number = await self._text_of(design_id, file, version, caller)
-        return orjson.loads(text), number
-
-    async def _text_of(
-        self, design_id: UUID | None, file: str | None, version: int | None, caller: Caller
     ) -> tuple[str, int]:
+        """The design file (JSON) that a request names and its version: a stored one, or one that is not saved (0)."""
         if design_id is not None:
             design = await self.get(GetDesign(design_id=design_id, version=version), caller)
             if file is None:
@@ -285,22 +274,16 @@ class DesignsService:
         return (await self._saved(file, design_id or uuid4(), "", 0)).text, 0
 
     async def _saved(self, text: str, design_id: UUID, name: str, version: int) -> StoredFile:
-        return await self._done(len(text), saving.saved, text, design_id, name, version, uuid4)
+        return await self._beside.run_if_long(len(text), saving.saved, text, design_id, name, version, uuid4)
 
     async def _edited(self, current: Design, request: UpdateDesign) -> StoredFile:
         """The version after `current`, or after the one that the request began with."""
-        return await self._done(
+        return await self._beside.run_if_long(
             len(current.pattern_file) + len(request.file or ""),
             saving.edited,
             *(current.pattern_file, current.name, request.file, request.changes),
             *(current.id, request.name or "", (request.base_version or current.version) + 1, uuid4),
         )
-
-    async def _done(self, characters: int, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What is to be done with a text of so many characters: beside when it is long."""
-        if characters > _HEAVY_CHARACTERS:
-            return await self._worker.run(work, *args, **kwargs)
-        return work(*args, **kwargs)
 
     async def _announce_saved(self, tx: Transaction, design: Design, caller: Caller, action: str) -> None:
         fact = facts.design_saved(design, caller, action, self._clock())

@@ -6,19 +6,17 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-import orjson
-
 from meshery_common.database import Database
+from meshery_common.processes import WorkerProcess
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import Connection
 from meshery_contracts.deployments import Action, Direction, Plan, PlanDesign
 from meshery_contracts.errors import Conflict, FieldProblem, Invalid
 from meshery_designs.clients import ClusterClient
 from meshery_designs.domain import plans
-from meshery_designs.domain.items import Item, items_of, same_object
+from meshery_designs.domain.items import Item, Objects, items_in
 from meshery_designs.domain.manifests import CRD, group_kind
 from meshery_designs.domain.plans import Deployed, Planned
 from meshery_designs.domain.steps import Step, step_of
@@ -58,17 +56,19 @@ class Draft:
 class Planner:
     """Makes drafts of deployments and removals."""
 
-    def __init__(self, db: Database, clusters: ClusterClient) -> None:
+    def __init__(self, db: Database, clusters: ClusterClient, beside: WorkerProcess) -> None:
         self._db = db
         self._deployed = DeployedStore()
         self._clusters = clusters
+        self._beside = beside
 
-    async def draft(
-        self, request: PlanDesign, document: dict[str, Any], version: int, caller: Caller
-    ) -> Draft:
-        """What becomes of each object in each cluster. A cluster that cannot be asked fails its objects only."""
+    async def draft(self, request: PlanDesign, file: str, version: int, caller: Caller) -> Draft:
+        """What becomes of each object of a design file (JSON) in each cluster.
+
+        A cluster that cannot be asked fails its objects only.
+        """
         deploys = request.direction is Direction.DEPLOY
-        items = _items(document, request, version) if deploys else []
+        items = await self._items(request, file, version) if deploys else []
         clusters = await self._clusters_of(request, caller)
         held = {one.id: await self._held(one.id, request, caller) for one in clusters}
         async with asyncio.TaskGroup() as group:
@@ -87,7 +87,18 @@ class Planner:
                 code="nothing_deployed",
                 remedy="Connect the cluster that it was deployed to, or name the cluster.",
             )
-        return Draft(_plan(request, document, version, objects), tuple(objects), tuple(clusters))
+        return Draft(_plan(request, file, version, objects), tuple(objects), tuple(clusters))
+
+    async def _items(self, request: PlanDesign, file: str, version: int) -> list[Item]:
+        found = await self._beside.run_if_long(len(file), items_in, file, request.design_id, version)
+        items = [one for one in found if not _skipped(one, request)]
+        if not items:
+            raise Invalid(
+                "The design holds nothing that can be deployed.",
+                code="design_empty",
+                remedy="Add components, or import a manifest; undeploy it to remove what was deployed.",
+            )
+        return items
 
     async def _clusters_of(self, request: PlanDesign, caller: Caller) -> list[Connection]:
         """The clusters that are named, all connected ones, or for a removal those that hold something."""
@@ -120,8 +131,11 @@ class Planner:
         contents = [one.content for one in items]
         results = await self._clusters.apply(connection_id, contents, force=request.force, dry_run=True)
         brought = {what for content in contents for what in brings(content)}
-        planned = [
-            plans.apply_plan(
+        planned = []
+        for item, result in zip(items, results, strict=True):
+            # Comparing thousands of objects takes long: others have their turn in between.
+            await asyncio.sleep(0)
+            one = plans.apply_plan(
                 item,
                 result,
                 connection_id=connection_id,
@@ -129,13 +143,9 @@ class Planner:
                 brought=brought,
                 force=request.force,
             )
-            for item, result in zip(items, results, strict=True)
-        ]
-        left = [
-            one
-            for one in deployed
-            if not any(same_object(one.reference, other.plan.reference) for other in planned)
-        ]
+            planned.append(one)
+        declared = Objects(one.plan.reference for one in planned)
+        left = [one for one in deployed if one.reference not in declared]
         last = max(one.wave for one in items)
         return planned + await self._removal(connection_id, left, request, after=last)
 
@@ -153,30 +163,15 @@ class Planner:
         ]
 
 
-def _items(document: dict[str, Any], request: PlanDesign, version: int) -> list[Item]:
-    items = [
-        one
-        for one in items_of(document, design_id=request.design_id, version=version)
-        if not _skipped(one, request)
-    ]
-    if not items:
-        raise Invalid(
-            "The design holds nothing that can be deployed.",
-            code="design_empty",
-            remedy="Add components, or import a manifest; undeploy it to remove what was deployed.",
-        )
-    return items
-
-
 def _skipped(one: Item | Deployed, request: PlanDesign) -> bool:
     """Definitions that are to be skipped are neither applied nor removed."""
     return request.skip_crds and group_kind(one.reference.api_version, one.reference.kind) == CRD
 
 
-def _plan(request: PlanDesign, document: dict[str, Any], version: int, objects: Sequence[Planned]) -> Plan:
+def _plan(request: PlanDesign, file: str, version: int, objects: Sequence[Planned]) -> Plan:
     shown = [one.plan for one in objects]
     # A file that is not saved has no version that stands for its content.
-    unsaved = "" if version else hashlib.blake2b(orjson.dumps(document), digest_size=16).hexdigest()
+    unsaved = "" if version else hashlib.blake2b(file.encode(), digest_size=16).hexdigest()
     about = (request.design_id, version, unsaved, request.direction, request.force, request.skip_crds)
     return Plan(
         design_id=request.design_id,

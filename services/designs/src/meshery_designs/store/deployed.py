@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from meshery_common.database import Queries, Transaction
+from meshery_common.database import Queries, Row, Transaction
 from meshery_contracts.clusters import ObjectReference
 from meshery_designs.domain.plans import Deployed
 from meshery_designs.domain.steps import Step
@@ -29,12 +29,7 @@ class DeployedStore:
         return [
             Deployed(
                 connection_id=connection_id,
-                reference=ObjectReference(
-                    api_version=row["api_version"],
-                    kind=row["kind"],
-                    namespace=row["namespace"],
-                    name=row["name"],
-                ),
+                reference=reference_of(row),
                 uid=row["uid"],
                 component_id=row["component_id"],
                 component_name=row["component_name"],
@@ -60,10 +55,7 @@ class DeployedStore:
         )
         found: dict[UUID, list[ObjectReference]] = {}
         for row in rows:
-            reference = ObjectReference(
-                api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
-            )
-            found.setdefault(row["design_id"], []).append(reference)
+            found.setdefault(row["design_id"], []).append(reference_of(row))
         return found
 
     async def connections(self, queries: Queries, design_id: UUID) -> set[UUID]:
@@ -128,6 +120,13 @@ class DeployedStore:
     async def forget_cluster(self, tx: Transaction, connection_id: UUID) -> int:
         """A cluster is no longer connected for good; how many objects it had."""
         return await tx.execute("delete from deployed_objects where connection_id = $1", connection_id)
+
+
+def reference_of(row: Row) -> ObjectReference:
+    """The object that a row is about."""
+    return ObjectReference(
+        api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
+    )
 
 
 def _key(design_id: UUID, step: Step) -> tuple[Any, ...]:

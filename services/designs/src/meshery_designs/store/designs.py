@@ -199,14 +199,14 @@ class DesignStore:
         file: StoredFile,
         caller: Caller,
         *,
-        visibility: Visibility | None,
+        visibility: Visibility,
     ) -> Design:
         """The version after `base_version`. Raises Conflict when somebody else has saved it."""
         row = await tx.fetchrow(
             f"""
             update designs as d
             set file = $3, name = $4, version = version + 1, updated_at = now(),
-                visibility = coalesce($5, visibility)
+                visibility = $5
             where d.id = $1 and d.version = $2 and d.deleted_at is null
             returning {_COLUMNS}, {_FILE}
             """,  # noqa: S608 -- the columns are a constant of ours
@@ -214,7 +214,7 @@ class DesignStore:
             base_version,
             file.text,
             file.name,
-            visibility.value if visibility else None,
+            visibility.value,
         )
         if row is None:
             raise Conflict(

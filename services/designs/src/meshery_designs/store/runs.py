@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -14,7 +14,6 @@ from meshery_common.operations import Operation
 from meshery_common.operations.records import COLUMNS, operation_of
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort
 from meshery_contracts.caller import Caller
-from meshery_contracts.clusters import ObjectReference
 from meshery_contracts.deployments import (
     Action,
     Direction,
@@ -28,18 +27,12 @@ from meshery_contracts.deployments import (
 from meshery_contracts.errors import Conflict, NotFound, Problem
 from meshery_contracts.policies import Finding
 from meshery_designs.domain.steps import Step
+from meshery_designs.store.deployed import reference_of
 from meshery_designs.store.designs import DESIGNS, missing
 
 #: The kind of the durable operation that a run is.
 RUN_KIND = "deploy_design"
 _ORDER = OrderBy({"created_at": Sort("created_at")}, default="created_at desc", id_sql="operation_id")
-_STATUS = {
-    "queued": RunStatus.PENDING,
-    "running": RunStatus.RUNNING,
-    "succeeded": RunStatus.SUCCEEDED,
-    "failed": RunStatus.FAILED,
-    "cancelled": RunStatus.CANCELLED,
-}
 #: What clients may see of a step: its content is not among it.
 _SHOWN: LiteralString = """
     position, connection_id, connection_name, component_id, component_name, model, api_version, kind, namespace,
@@ -161,10 +154,10 @@ class RunStore:
     async def objects(self, queries: Queries, run_id: UUID) -> list[RunObject]:
         """All objects of a run as clients see them."""
         rows = await queries.fetch(
-            f"select {_SHOWN}, null as content from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
+            f"select {_SHOWN} from run_objects where run_id = $1 order by position",  # noqa: S608 -- texts of our own
             run_id,
         )
-        return [_run_object(_step(row)) for row in rows]
+        return [RunObject(**_shown(row)) for row in rows]
 
     async def record(self, tx: Transaction, run_id: UUID, steps: Sequence[Step]) -> None:
         """How far these objects are now."""
@@ -225,7 +218,7 @@ def run_of(operation: Operation) -> Run:
         design_name=order.design_name,
         version=order.version,
         direction=order.direction,
-        status=_STATUS[operation.status],
+        status=RunStatus(operation.status.for_people),
         connection_ids=order.connection_ids,
         problem=operation.problem,
         user_id=operation.user_id,
@@ -250,38 +243,22 @@ def _visible(caller: Caller) -> Predicate:
     )
 
 
-def _run_object(step: Step) -> RunObject:
-    return RunObject(
-        connection_id=step.connection_id,
-        connection_name=step.connection_name,
-        component_id=step.component_id,
-        component_name=step.component_name,
-        model=step.model,
-        reference=step.reference,
-        wave=step.wave,
-        action=step.action,
-        state=step.state,
-        message=step.message,
-        problem=step.problem,
-    )
-
-
 def _step(row: Row) -> Step:
-    return Step(
-        position=row["position"],
-        connection_id=row["connection_id"],
-        connection_name=row["connection_name"],
-        component_id=row["component_id"],
-        component_name=row["component_name"],
-        model=row["model"],
-        reference=ObjectReference(
-            api_version=row["api_version"], kind=row["kind"], namespace=row["namespace"], name=row["name"]
-        ),
-        wave=row["wave"],
-        action=Action(row["action"]),
-        content=row["content"],
-        uid=row["uid"],
-        state=ObjectState(row["state"]),
-        message=row["message"],
-        problem=Problem.model_validate(row["problem"]) if row["problem"] else None,
-    )
+    return Step(position=row["position"], content=row["content"], uid=row["uid"], **_shown(row))
+
+
+def _shown(row: Row) -> dict[str, Any]:
+    """What clients see of a step."""
+    return {
+        "connection_id": row["connection_id"],
+        "connection_name": row["connection_name"],
+        "component_id": row["component_id"],
+        "component_name": row["component_name"],
+        "model": row["model"],
+        "reference": reference_of(row),
+        "wave": row["wave"],
+        "action": Action(row["action"]),
+        "state": ObjectState(row["state"]),
+        "message": row["message"],
+        "problem": Problem.model_validate(row["problem"]) if row["problem"] else None,
+    }

@@ -36,8 +36,6 @@ from meshery_registry.store.imports import (
 
 #: Imports of one organisation that wait or go on: each may hold a file.
 _MAX_UNFINISHED = 50
-#: Requests larger than this are read in the process beside, so that no other request waits for them.
-_HEAVY_BYTES = 64 * 1024
 
 
 class ImportsService:
@@ -131,9 +129,7 @@ class ImportsService:
         await outbox.add(tx, contract.IMPORT_FINISHED, fact, subject_id=ended.operation_id)
 
     async def _read(self, payload: bytes) -> tuple[ImportDefinitions, uploads.Files]:
-        if len(payload) > _HEAVY_BYTES:
-            return await self._beside.run(uploads.read, payload, self._max_source_bytes)
-        return uploads.read(payload, self._max_source_bytes)
+        return await self._beside.run_if_long(len(payload), uploads.read, payload, self._max_source_bytes)
 
 
 def _check_one_source(request: ImportDefinitions) -> None:

@@ -34,13 +34,6 @@ _ORDER = OrderBy({"created_at": Sort("created_at")}, default="created_at desc", 
 #: Fields of an entry that most entities have not all of.
 _TOLD_ABOUT = ("display_name", "category", "api_version", "from_kinds", "to_kinds")
 _ENTRY_ORDER = OrderBy({"position": Sort("position", int)}, default="position asc", id_sql="id")
-_STATUS = {
-    "queued": ImportStatus.PENDING,
-    "running": ImportStatus.RUNNING,
-    "succeeded": ImportStatus.SUCCEEDED,
-    "failed": ImportStatus.FAILED,
-    "cancelled": ImportStatus.CANCELLED,
-}
 _PLURALS = {
     "model": "models",
     "component": "components",
@@ -220,7 +213,7 @@ def import_of(operation: Operation) -> Import:
     """An import as clients see it."""
     told = ImportInput.model_validate(operation.input)
     progress = progress_of(operation)
-    status = _STATUS[operation.status]
+    status = ImportStatus(operation.status.for_people)
     counts = {
         _PLURALS[kind]: OutcomeCounts(**{str(outcome): count for outcome, count in by_outcome.items()})
         for kind, by_outcome in progress.counts.items()

@@ -25,9 +25,6 @@ from meshery_registry.domain.openapi import READER_VERSION, Learned, learned_fro
 from meshery_registry.store import ContentStore, RegistrationStore
 from meshery_registry.store.registrations import Registration
 
-#: Documents longer than this are read in the worker process, so that no request waits for them.
-_HEAVY_BYTES = 64 * 1024
-
 
 class RegistrationsService:
     """Use cases that write."""
@@ -69,9 +66,9 @@ class RegistrationsService:
 
     async def _learned(self, request: RegisterOpenAPI, document: bytes) -> Learned:
         scopes = dict.fromkeys(request.namespaced_kinds, True) | dict.fromkeys(request.cluster_kinds, False)
-        if len(document) > _HEAVY_BYTES:
-            return await self._worker.run(learned_from, document, request.group_version, scopes)
-        return learned_from(document, request.group_version, scopes)
+        return await self._worker.run_if_long(
+            len(document), learned_from, document, request.group_version, scopes
+        )
 
     async def _written(
         self,
