@@ -111,11 +111,15 @@ def values_of(
                 }
         case "registry":
             # Whoever uses a laptop may have it fetch from anywhere: from itself, too.
-            values["fetch"] = {
-                "allow_http": True,
-                "allow_private_addresses": True,
-                "allow_loopback_addresses": True,
-                "ports": "",
+            values |= {
+                "master_key_file": str(keys / "registry"),
+                "create_master_key": True,
+                "fetch": {
+                    "allow_http": True,
+                    "allow_private_addresses": True,
+                    "allow_loopback_addresses": True,
+                    "ports": "",
+                },
             }
         case "gateway":
             values |= {"host": settings.host, "port": settings.port, "commit": settings.commit}

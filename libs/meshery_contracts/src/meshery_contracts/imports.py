@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_serializer
 
 from meshery_contracts.endpoints import Endpoint, Topic
 from meshery_contracts.errors import Problem, Word
@@ -24,6 +24,8 @@ MAX_FILE_BYTES = 50_000_000
 #: The same in base64, which with what is around it is the largest request there is.
 MAX_CONTENT_CHARACTERS = -(-MAX_FILE_BYTES // 3) * 4
 MAX_URL_CHARACTERS = 2048
+#: Tokens that carry claims are long.
+MAX_SECRET_CHARACTERS = 16_384
 
 
 class UploadedFile(Message):
@@ -36,6 +38,28 @@ class UploadedFile(Message):
     content_gzip: Annotated[str, Field(max_length=MAX_CONTENT_CHARACTERS)] = Field(
         default="", description="The same file, gzip and base64: some are large."
     )
+
+
+class SourceCredentials(Message):
+    """What a private source wants to see: a user name with a password, or a token.
+
+    They go over https, unless the installation fetches over http, to the host that the source names and to no other.
+    They are kept encrypted until the source is fetched, and shown to nobody.
+    """
+
+    user: Annotated[str, Field(max_length=255, pattern="^[^:\\x00-\\x1f\\x7f]*$")] = Field(
+        default="",
+        description="With `password`; servers that take a personal access token as one often want any.",
+    )
+    password: Annotated[SecretStr, Field(max_length=MAX_SECRET_CHARACTERS)] = SecretStr("")
+    token: Annotated[SecretStr, Field(max_length=MAX_SECRET_CHARACTERS)] = Field(
+        default=SecretStr(""), description="Instead of both: sent as a bearer token."
+    )
+
+    @field_serializer("password", "token", when_used="json")
+    def _disclosed(self, value: SecretStr) -> str:
+        # On its way to the registry; `repr` and `model_dump` do not tell.
+        return value.get_secret_value()
 
 
 class RepositoryChart(Message):
@@ -77,7 +101,7 @@ class ImportDefinitions(Message):
             "http(s)://… of a file, an archive or a chart; a repository as https://github.com/<owner>/<name>, with "
             "/tree/<ref>/<path> if need be, as git+https://host/name.git//<path>?ref=<ref>, or as "
             "git://github.com/<owner>/<name>/<ref>/<path>; oci://registry/name, with :<tag> or @<digest>. "
-            "Without credentials."
+            "Credentials are a field of their own."
         ),
     )
     chart: RepositoryChart | None = None
@@ -85,6 +109,7 @@ class ImportDefinitions(Message):
         default="", description="Name of a Helm package: found on Artifact Hub, the best match is taken."
     )
     sheets: Sheets | None = None
+    credentials: SourceCredentials | None = Field(default=None, description="For a private `url` or `chart`.")
     model: ModelNaming = Field(default_factory=ModelNaming)
     dry_run: bool = Field(
         default=False, description="Report what would change and change nothing (`register: false`)."

@@ -1,7 +1,7 @@
 """A web server of localhost that holds what is imported: files, git repositories, charts, an OCI registry.
 
 Git is served by git's own `http-backend`; the registry speaks the distribution API with tokens for anybody, as public
-ones do.
+ones do. With a `login` everything is private.
 """
 
 from __future__ import annotations
@@ -38,6 +38,12 @@ class SourceServer:
         self.blobs: dict[str, bytes] = {}
         #: Method and path of every request.
         self.asked: list[str] = []
+        #: The `Authorization` headers of these requests, in the same order.
+        self.shown: list[str] = []
+        #: The `Authorization` header that who asks must show: for an artifact, mostly to have a token.
+        self.login = ""
+        #: The `WWW-Authenticate` header of the registry, unless it is that of a token server of its own.
+        self.challenge = ""
         self.url = ""
 
     @property
@@ -110,8 +116,11 @@ class SourceServer:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path}")
+        self.shown.append(request.headers.get("Authorization", ""))
         if request.path.startswith("/v2/") or request.path == "/token":
             return self._registry(request)
+        if self.login and self.shown[-1] != self.login:
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="here"'})
         if ".git/" in request.path:
             return await self._repository(request)
         found = self.files.get(request.path)
@@ -120,10 +129,14 @@ class SourceServer:
         return web.Response(body=found) if isinstance(found, bytes) else await found(request)
 
     def _registry(self, request: web.Request) -> web.Response:
+        shown = request.headers.get("Authorization", "")
         if request.path == "/token":
-            return web.json_response({"token": _TOKEN})
-        if request.headers.get("Authorization") != f"Bearer {_TOKEN}":
-            challenge = f'Bearer realm="{self.url}/token",service="here",scope="repository:x:pull"'
+            known = not self.login or shown == self.login
+            return web.json_response({"token": _TOKEN}) if known else web.Response(status=401)
+        if shown != f"Bearer {_TOKEN}" and (not self.login or self.login != shown):
+            challenge = self.challenge or (
+                f'Bearer realm="{self.url}/token",service="here",scope="repository:x:pull"'
+            )
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
         name, _, rest = request.path.removeprefix("/v2/").rpartition("/")
         name, _, kind = name.rpartition("/")

@@ -86,9 +86,13 @@ class Fetcher:
         ) as session:
             yield cls(policy, session)
 
-    async def get(self, url: str, *, accept: str = "*/*", max_bytes: int | None = None) -> Fetched:
+    async def get(
+        self, url: str, *, accept: str = "*/*", authorization: str = "", max_bytes: int | None = None
+    ) -> Fetched:
         """What is at the URL, with a status of 2xx. Raises FetchError."""
-        fetched = await self.request("GET", url, headers={hdrs.ACCEPT: accept}, max_bytes=max_bytes)
+        fetched = await self.request(
+            "GET", url, headers={hdrs.ACCEPT: accept}, authorization=authorization, max_bytes=max_bytes
+        )
         if not 200 <= fetched.status < 300:
             host = URL(fetched.url).host
             raise FetchError(
@@ -108,7 +112,8 @@ class Fetcher:
     ) -> Fetched:
         """The answer to one request, whatever its status; a GET follows redirects.
 
-        `authorization` goes to the host of `url` and to no other. Raises FetchError.
+        `authorization` goes to the host of `url` and to no other; who redirects elsewhere has seen the last of it.
+        Raises FetchError.
         """
         limit = self.policy.max_bytes if max_bytes is None else min(max_bytes, self.policy.max_bytes)
         here = checked(url, self.policy)
@@ -117,7 +122,9 @@ class Fetcher:
             async with asyncio.timeout(self.policy.total_seconds):
                 for _ in range(self.policy.redirects + 1):
                     sent = dict(headers or {})
-                    if authorization and here.origin() == origin:
+                    if here.origin() != origin:
+                        authorization = ""
+                    if authorization:
                         sent[hdrs.AUTHORIZATION] = authorization
                     answer = await self._once(method, here, sent, body, limit)
                     target = answer.headers.get("location", "")

@@ -100,6 +100,8 @@ async def test_redirects_are_followed_and_checked_anew(serve: Serve) -> None:
         targets = {
             "/near": "/file",
             "/far": elsewhere,
+            "/back": f"{elsewhere}/return",
+            "/return": f"{base}/file",
             "/metadata": "http://169.254.169.254/latest/meta-data",
             "/inside": "http://10.0.0.1/",
             "/scheme": "gopher://example.com/",
@@ -131,6 +133,10 @@ async def test_redirects_are_followed_and_checked_anew(serve: Serve) -> None:
         seen.clear()
         await fetcher.request("GET", f"{base}/near", authorization="Bearer secret")
         assert seen == ["Bearer secret", "Bearer secret"]
+        seen.clear()
+        await fetcher.request("GET", f"{base}/back", authorization="Bearer secret")
+        # Nor is it for what another host sends us back to.
+        assert seen == ["Bearer secret", None, None]
 
 
 async def test_too_much_is_not_read(serve: Serve) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from uuid import UUID
 
@@ -68,9 +69,10 @@ def test_a_data_key_opens_with_any_of_the_master_keys_but_no_other() -> None:
 def test_the_file_of_master_keys() -> None:
     two = (
         "# the new one\n"
-        + envelopes.master_key_file(b"n" * 32)
+        + base64.b64encode(b"n" * 32).decode()
         + "\n"
-        + envelopes.master_key_file(MASTER.key)
+        + "\n"
+        + base64.b64encode(MASTER.key).decode()
     )
     assert [one.key for one in envelopes.read_master_keys(two)] == [b"n" * 32, MASTER.key]
 

@@ -219,6 +219,12 @@ async def test_imports(http: ClientSession, stubs: Stubs) -> None:
     request = asked[0][0]
     assert request.file is not None
     assert (request.file.file_name, request.dry_run, request.model.display_name) == ("a.zip", True, "A")
+    query = """mutation { importDefinitions(input: {url: "https://example.com/a.yaml",
+        credentials: {token: "of-mine"}}) { id } }"""
+    await ask(http, query)
+    credentials = asked[1][0].credentials
+    assert credentials is not None
+    assert credentials.token.get_secret_value() == "of-mine"
     query = """query ($id: UUID!) { import(id: $id) { components { added refused }
         entries(outcome: added) { entries { name outcome } } } }"""
     assert (await ask(http, query, id=str(UUID(int=1))))["import"] == {

@@ -104,6 +104,23 @@ async def send(http: ClientSession, body: Any, *, status: int = 200, path: str =
         return await reply.json()
 
 
+async def test_credentials_of_a_private_source_are_passed_on(http: ClientSession, stubs: Stubs) -> None:
+    asked = await imported(stubs, an_import(), ENTRIES)
+    credentials = {"user": "ali", "password": "open-sesame"}
+    body = {"url": "https://example.com/a.yaml", "credentials": credentials}
+    answer = await send(http, {"uploadType": "urlImport", "register": True, "importBody": body})
+    started = await send(http, {"url": body["url"], "credentials": credentials}, path="imports", status=201)
+    for one in asked:
+        assert one.credentials is not None
+        assert (one.credentials.user, one.credentials.password.get_secret_value()) == ("ali", "open-sesame")
+    assert len(asked) == 2
+    assert "sesame" not in f"{answer} {started}"
+    wrong = {"url": body["url"], "credentials": {"user": "ali", "password": ["open-sesame"]}}
+    refused = await send(http, {"uploadType": "urlImport", "importBody": wrong}, status=400)
+    assert "credentials.password" in str(refused)
+    assert "sesame" not in str(refused)
+
+
 async def test_a_file_of_every_generation_and_what_became_of_it(http: ClientSession, stubs: Stubs) -> None:
     done = an_import(
         models=OutcomeCounts(added=1),

@@ -12,6 +12,7 @@ from meshery_common import health, outbox
 from meshery_common.bus import Bus
 from meshery_common.database import Database
 from meshery_common.health import Health
+from meshery_common.master_keys import load_master_key
 from meshery_common.runtime import supervise
 from meshery_identity import subjects, workers
 from meshery_identity.service import (
@@ -22,7 +23,6 @@ from meshery_identity.service import (
     PeopleService,
     SigningKeys,
     TokensService,
-    load_master_key,
 )
 from meshery_identity.settings import IdentitySettings
 
@@ -33,7 +33,9 @@ SERVICE = "identity"
 async def running(settings: IdentitySettings) -> AsyncIterator[Health]:
     """The whole service, ready for requests for the time of the block."""
     needs = Health()
-    master_key = load_master_key(settings.master_key_file, create=settings.create_master_key)
+    master_key = load_master_key(
+        settings.master_key_file, create=settings.create_master_key, variable="IDENTITY_CREATE_MASTER_KEY"
+    )
     async with (
         health.served(settings.health, needs),
         Database.open(

@@ -8,12 +8,12 @@ import stat
 import pytest
 from pydantic import SecretStr
 
+from meshery_common import seals
 from meshery_common.bus import Bus
+from meshery_common.master_keys import MasterKeyError
 from meshery_contracts import identity
 from meshery_contracts.identity import Assertion, Authenticate
 from meshery_identity.app import running
-from meshery_identity.domain import seals
-from meshery_identity.service import MasterKeyError
 from meshery_identity.settings import IdentitySettings
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests
@@ -76,7 +76,7 @@ async def test_another_master_key_is_refused_at_the_start(settings: IdentitySett
 
 
 async def test_without_a_master_key_it_does_not_start(settings: IdentitySettings) -> None:
-    with pytest.raises(MasterKeyError, match="openssl rand"):
+    with pytest.raises(MasterKeyError, match=r"openssl rand.*IDENTITY_CREATE_MASTER_KEY"):
         async with hosted(running(settings.model_copy(update={"create_master_key": False}))):
             pass
 

@@ -12,9 +12,9 @@ import pytest
 
 from meshery_common.callers import AssertionVerifier
 from meshery_common.database import EVERY_ORGANIZATION, Database
+from meshery_common.seals import SealBrokenError
 from meshery_contracts.caller import Caller
 from meshery_contracts.errors import Unauthenticated
-from meshery_identity.domain.seals import SealBrokenError
 from meshery_identity.service import SigningKeys
 from meshery_identity.service.signing_keys import ANNOUNCED_FOR, KEPT_FOR
 

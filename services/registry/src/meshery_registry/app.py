@@ -11,6 +11,7 @@ from meshery_common.bus import Bus
 from meshery_common.database import Database
 from meshery_common.delegation import Delegation
 from meshery_common.health import Health
+from meshery_common.master_keys import load_master_key
 from meshery_common.operations import Worker
 from meshery_common.processes import WorkerProcess
 from meshery_common.runtime import supervise
@@ -35,6 +36,7 @@ from meshery_registry.service import (
     RemovalsService,
     ValidationService,
 )
+from meshery_registry.service.credentials import SourceCredentialSeals
 from meshery_registry.service.evaluations import EvaluationLimits, EvaluationsService
 from meshery_registry.service.exports import ExportsService
 from meshery_registry.service.imports import ImportsService
@@ -58,6 +60,7 @@ _RENDERING_BYTES = 4 * 1024 * 1024 * 1024
 async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
     """The whole service, ready for requests for the time of the block."""
     needs = Health()
+    seals = SourceCredentialSeals(_master_key(settings))
     async with (
         health.served(settings.health, needs),
         Database.open(
@@ -89,11 +92,12 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         policies = PoliciesService(db, Evaluator(judging, opa, seconds=settings.policy_seconds))
 
         sources = sources_of(settings.fetch, fetcher, reading)
-        imports = ImportsService(db, sources, beside, max_source_bytes=settings.fetch.max_bytes)
+        imports = ImportsService(db, sources, seals, beside, max_source_bytes=settings.fetch.max_bytes)
         exports = ExportsService(db, reading)
         runs = ImportRuns(
             db,
             sources,
+            seals,
             registrar,
             Delegation(bus),
             reading,
@@ -146,6 +150,14 @@ async def running(settings: RegistrySettings) -> AsyncIterator[Health]:
         await subjects.serve(bus, use)
         with needs.serving():
             yield needs
+
+
+def _master_key(settings: RegistrySettings) -> bytes | None:
+    if settings.master_key_file is None:
+        return None
+    return load_master_key(
+        settings.master_key_file, create=settings.create_master_key, variable="REGISTRY_CREATE_MASTER_KEY"
+    )
 
 
 def fetch_policy(settings: FetchSettings) -> FetchPolicy:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -103,6 +104,15 @@ class RegistrySettings(ServiceSettings):
     )
     opa_token: SecretStr | None = Field(default=None, description="Bearer token for that server.")
     fetch: FetchSettings = Field(default_factory=FetchSettings)
+    master_key_file: Path | None = Field(
+        default=None,
+        description="File with the master key that seals credentials of private sources until they are fetched: 32 "
+        "bytes, as base64. Without it imports take no credentials.",
+    )
+    create_master_key: bool = Field(
+        default=False,
+        description="Make the file, readable by its owner only, when it is missing (laptop mode).",
+    )
     imports_at_once: int = Field(
         default=2, ge=1, le=32, description="Imports that one process works on; others wait."
     )

@@ -33,6 +33,7 @@ from meshery_registry.domain.materials import Form, Material
 from meshery_registry.domain.packages import Limits, Origin, is_chart
 from meshery_registry.domain.parts import Parts, parts_of
 from meshery_registry.domain.prepared import PreparedPackage
+from meshery_registry.service.credentials import SourceCredentialSeals
 from meshery_registry.service.facts import import_fact
 from meshery_registry.service.registrations import RemovalsService
 from meshery_registry.service.sources import Sources
@@ -61,6 +62,7 @@ class ImportRuns:
         self,
         db: Database,
         sources: Sources,
+        seals: SourceCredentialSeals,
         registrar: Registrar,
         rights: Delegation,
         reading: WorkerProcess,
@@ -73,6 +75,7 @@ class ImportRuns:
         self._db = db
         self._store = ImportStore()
         self._sources = sources
+        self._seals = seals
         self._registrar = registrar
         self._rights = rights
         self._reading = reading
@@ -118,7 +121,10 @@ class ImportRuns:
         told = ImportInput.model_validate(run.input)
         form = _UPLOADED.get(told.source_kind)
         if form is None:
-            material = await _unless_cancelled(run, self._sources.fetch(order))
+            queries = self._db.within(run.organization_id)
+            sealed = await self._store.sealed_authorization(queries, run.operation_id)
+            authorization = self._seals.open(sealed, run.operation_id)
+            material = await _unless_cancelled(run, self._sources.fetch(order, authorization))
         else:
             material = Material(form, [])
         progress = progress.model_copy(
@@ -131,6 +137,7 @@ class ImportRuns:
         )
         async with run.transaction() as tx:
             await self._store.put_files(tx, run.organization_id, run.operation_id, material.files)
+            await self._store.forget_authorization(tx, run.operation_id)
             await self._checkpoint(run, tx, progress, announce=True)
         return progress
 

@@ -87,11 +87,6 @@ def read_master_keys(content: str) -> tuple[MasterKey, ...]:
     return tuple(found)
 
 
-def master_key_file(key: bytes) -> str:
-    """The content of a new master key file."""
-    return base64.b64encode(key).decode() + "\n"
-
-
 def wrap(master: MasterKey, data_key: bytes) -> bytes:
     """A data key as it is stored."""
     return aes_key_wrap(master.key, data_key)

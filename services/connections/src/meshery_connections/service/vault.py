@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import structlog
 
 from meshery_common.background import pause
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
+from meshery_common.master_keys import make_master_key_file
 from meshery_connections.domain import envelopes
 from meshery_connections.domain.envelopes import DataKey, EnvelopeError, MasterKey, Place
 from meshery_connections.store import CredentialStore
@@ -142,8 +142,8 @@ def master_keys(file: Path, *, create: bool) -> tuple[MasterKey, ...]:
 
     Raises ValueError, which says what to do and quotes nothing.
     """
-    if create and not file.exists():
-        _create(file)
+    if create:
+        make_master_key_file(file)
     try:
         status = file.stat()
         content = file.read_text("ascii")
@@ -158,24 +158,6 @@ def master_keys(file: Path, *, create: bool) -> tuple[MasterKey, ...]:
         return envelopes.read_master_keys(content)
     except ValueError as error:
         raise ValueError(f"the master key file {file} is not usable: {error}") from None
-
-
-def _create(file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    # A link makes it appear whole or not at all, and never replaces what another process made first.
-    unfinished = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
-    handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(envelopes.master_key_file(secrets.token_bytes(envelopes.KEY_BYTES)))
-            stream.flush()
-            os.fsync(stream.fileno())
-        try:
-            os.link(unfinished, file)
-        except FileExistsError:
-            return
-    finally:
-        unfinished.unlink()
 
 
 def _credential_place(credential_id: UUID, organization_id: UUID) -> Place:

@@ -34,7 +34,8 @@ def _source_of(upload_type: Any, body: dict[str, Any]) -> dict[str, Any]:
         case "file":
             return {"file": _file_of(body)}
         case "url" | "urlImport":
-            return {"url": body.get("url") or "", "model": _naming_of(body.get("model") or {})}
+            source = {"url": body.get("url") or "", "model": _naming_of(body.get("model") or {})}
+            return source | ({"credentials": body["credentials"]} if body.get("credentials") else {})
         case "csv":
             sheets = (
                 ("models", "model_csv"),

@@ -1,1 +1,1 @@
-"""Rules of identity that need nothing but their arguments: tokens, seals, NATS logins, roles, preferences."""
+"""Rules of identity that need nothing but their arguments: tokens, NATS logins, roles, preferences."""

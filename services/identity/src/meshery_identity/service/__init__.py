@@ -3,7 +3,6 @@
 from meshery_identity.service.assertions import AssertionsService
 from meshery_identity.service.credentials import Credentials
 from meshery_identity.service.installations import Installations
-from meshery_identity.service.master_keys import MasterKeyError, load_master_key
 from meshery_identity.service.nats_logins import NATSLogins
 from meshery_identity.service.people import PeopleService
 from meshery_identity.service.signing_keys import SigningKeys
@@ -13,10 +12,8 @@ __all__ = [
     "AssertionsService",
     "Credentials",
     "Installations",
-    "MasterKeyError",
     "NATSLogins",
     "PeopleService",
     "SigningKeys",
     "TokensService",
-    "load_master_key",
 ]

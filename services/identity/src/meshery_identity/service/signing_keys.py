@@ -16,12 +16,12 @@ import orjson
 import structlog
 from joserfc.jwk import OKPKey
 
+from meshery_common import seals
 from meshery_common.callers import LEEWAY_SECONDS, LIFETIME_SECONDS, AssertionSigner
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Database, Transaction
 from meshery_common.ids import uuid7
 from meshery_contracts.caller import Caller
-from meshery_identity.domain import seals
 from meshery_identity.store import SigningKeyStore, StoredSigningKey
 
 log = structlog.get_logger()

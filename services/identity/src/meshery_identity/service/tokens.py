@@ -6,7 +6,7 @@ import secrets
 from datetime import timedelta
 from uuid import UUID
 
-from meshery_common import outbox
+from meshery_common import outbox, seals
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import EVERY_ORGANIZATION, Command, Database, Repeated
 from meshery_common.ids import uuid7
@@ -25,7 +25,7 @@ from meshery_contracts.identity import (
 )
 from meshery_contracts.keys import BY_ID, keys_of_bits
 from meshery_contracts.paging import PageRequest
-from meshery_identity.domain import nats_logins, roles, seals, tokens
+from meshery_identity.domain import nats_logins, roles, tokens
 from meshery_identity.store import PeopleStore, TokenStore
 
 

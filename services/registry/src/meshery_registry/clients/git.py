@@ -8,6 +8,7 @@ from meshery_contracts.errors import Invalid
 from meshery_registry.clients.problems import translated
 from meshery_registry.domain import git_protocol
 from meshery_registry.domain.git_protocol import Chosen
+from meshery_registry.domain.logins import same_origin
 from meshery_registry.domain.sources import GitSource
 from meshery_web import Fetcher, FetchError, Reason
 
@@ -29,11 +30,13 @@ class GitClient:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def checkout(self, source: GitSource) -> Checkout:
+    async def checkout(self, source: GitSource, authorization: str = "") -> Checkout:
         """The newest commit of the ref that is meant. Raises Invalid, NotFound, TooLarge, Unavailable."""
         listing = f"/info/refs?service={_SERVICE}"
         with translated():
-            answer = await self._fetcher.get(source.url + listing, max_bytes=_MAX_REFS_BYTES)
+            answer = await self._fetcher.get(
+                source.url + listing, authorization=authorization, max_bytes=_MAX_REFS_BYTES
+            )
         if answer.headers.get("content-type", "") != git_protocol.ADVERTISEMENT_TYPE:
             raise Invalid(
                 "There is no git repository at this address.",
@@ -44,11 +47,14 @@ class GitClient:
         chosen = git_protocol.chosen(refs, source.ref, source.path, joined=source.joined)
         # A repository that has moved answers at its new place from now on.
         place = answer.url.removesuffix(listing)
+        if not same_origin(place, source.url):
+            authorization = ""
         with translated():
             reply = await self._fetcher.request(
                 "POST",
                 f"{place}/{_SERVICE}",
                 headers={"Content-Type": git_protocol.REQUEST_TYPE},
+                authorization=authorization,
                 body=git_protocol.wanted(chosen.object_id),
             )
             if reply.status != 200:

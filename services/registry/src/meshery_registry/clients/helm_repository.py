@@ -10,6 +10,7 @@ from meshery_contracts.errors import Invalid
 from meshery_registry.clients.files import SourceFile
 from meshery_registry.clients.problems import translated
 from meshery_registry.domain.chart_indexes import archive_in
+from meshery_registry.domain.logins import same_origin
 from meshery_registry.domain.sources import ChartSource
 from meshery_web import Fetcher
 
@@ -23,13 +24,21 @@ class HelmRepositoryClient:
         self._fetcher = fetcher
         self._beside = beside
 
-    async def archive(self, source: ChartSource) -> tuple[SourceFile, str]:
-        """The archive of a chart, and its version. Raises Invalid, NotFound, TooLarge, Unavailable."""
+    async def archive(self, source: ChartSource, authorization: str = "") -> tuple[SourceFile, str]:
+        """The archive of a chart, and its version. Raises Invalid, NotFound, TooLarge, Unavailable.
+
+        An index may name archives on other hosts: they do not see the authorization.
+        """
         with translated():
-            index = await self._fetcher.get(f"{source.repository}/index.yaml", max_bytes=_MAX_INDEX_BYTES)
+            index = await self._fetcher.get(
+                f"{source.repository}/index.yaml", authorization=authorization, max_bytes=_MAX_INDEX_BYTES
+            )
         found = await self._beside.run(archive_in, index.body, source.name, source.version)
+        url = urljoin(index.url, found.url)
+        if not same_origin(url, source.repository):
+            authorization = ""
         with translated():
-            fetched = await self._fetcher.get(urljoin(index.url, found.url))
+            fetched = await self._fetcher.get(url, authorization=authorization)
         digest = found.digest.removeprefix("sha256:").lower()
         if digest and hashlib.sha256(fetched.body).hexdigest() != digest:
             raise Invalid(

@@ -1,4 +1,4 @@
-"""OCI registries: charts, model packages and folders that were pushed as artifacts. Anonymous, by digest."""
+"""OCI registries: charts, model packages and folders that were pushed as artifacts. Without a login or with one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import orjson
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_registry.clients.files import SourceFile
 from meshery_registry.clients.problems import translated
+from meshery_registry.domain.logins import BASIC, BEARER, may_log_in
 from meshery_registry.domain.sources import OciSource
 from meshery_web import Fetched, Fetcher, FetchError, Reason
 
@@ -38,20 +39,22 @@ class OciClient:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def pull(self, source: OciSource) -> list[SourceFile]:
+    async def pull(self, source: OciSource, authorization: str = "") -> list[SourceFile]:
         """The layers of an artifact; of a Helm chart its archive. Raises Invalid, TooLarge, Unavailable."""
         with translated():
-            return await _Pull(self._fetcher, source).layers()
+            return await _Pull(self._fetcher, source, authorization).layers()
 
 
 class _Pull:
-    """One artifact, and the token that its registry gives to anybody."""
+    """One artifact, and the token that its registry gives to anybody, or to who logs in."""
 
-    def __init__(self, fetcher: Fetcher, source: OciSource) -> None:
+    def __init__(self, fetcher: Fetcher, source: OciSource, authorization: str) -> None:
         self._fetcher = fetcher
         self._source = source
         self._left = fetcher.policy.max_bytes
-        self._authorization = ""
+        #: A password is shown when the registry asks for one; mostly it wants a token instead.
+        self._login = authorization if authorization.startswith(BASIC) else ""
+        self._authorization = "" if self._login else authorization
         plain = fetcher.policy.allow_http and _is_loopback(source.registry)
         self._base = f"{'http' if plain else 'https'}://{source.registry}/v2/{source.repository}"
 
@@ -111,23 +114,27 @@ class _Pull:
         )
 
     async def _token(self, challenge: str) -> str:
-        """What the registry wants to see from somebody without an account."""
+        """What the registry wants to see."""
         scheme, _, rest = challenge.partition(" ")
         asked = dict(_PARAMETER.findall(rest))
+        if scheme.lower() == "basic" and self._login:
+            return self._login
         if scheme.lower() != "bearer" or "realm" not in asked:
             raise _unreadable("Its registry wants a login.")
+        if self._login and not may_log_in(asked["realm"], self._base):
+            raise _unreadable("Its registry sends elsewhere for tokens: credentials are not sent there.")
         scope = asked.get("scope") or f"repository:{self._source.repository}:pull"
         query = urlencode({"service": asked.get("service", ""), "scope": scope})
         url = f"{asked['realm']}{'&' if '?' in asked['realm'] else '?'}{query}"
-        answer = await self._fetcher.get(url, max_bytes=_MAX_MANIFEST_BYTES)
+        answer = await self._fetcher.get(url, authorization=self._login, max_bytes=_MAX_MANIFEST_BYTES)
         try:
             document = orjson.loads(answer.body)
             token = str(document.get("token") or document["access_token"])
         except (orjson.JSONDecodeError, KeyError, AttributeError):
-            raise _unreadable("Its registry gives no token to somebody without an account.") from None
+            raise _unreadable("Its registry gives no token.") from None
         if not token.isascii() or not token.isprintable():
             raise _unreadable("Its registry gives a token that cannot be sent.")
-        return f"Bearer {token}"
+        return BEARER + token
 
 
 def _preferred(index: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -172,5 +179,5 @@ def _unreadable(why: str) -> Invalid:
         "The OCI artifact cannot be read.",
         code="oci_unreadable",
         cause=why,
-        remedy="Name a public artifact whose layers are a chart or a model package.",
+        remedy="Name an artifact whose layers are a chart or a model package, and credentials if it is private.",
     )

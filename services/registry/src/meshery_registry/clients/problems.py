@@ -9,10 +9,10 @@ from meshery_contracts.errors import Invalid, ProblemError, TooLarge, Unavailabl
 from meshery_web import FetchError, Reason
 
 _REMEDIES = {
-    Reason.URL: "Give the address of a public file, without credentials.",
+    Reason.URL: "Give an address without user name and password: credentials are a field of their own.",
     Reason.ADDRESS: "Use a public address, or have whoever runs the installation allow this one.",
     Reason.REDIRECTS: "Give the address that it redirects to in the end.",
-    Reason.STATUS: "Check the address; what needs a login cannot be imported: upload the file instead.",
+    Reason.STATUS: "Check the address, and send credentials if it needs a login; or upload the file instead.",
     Reason.ENCODING: "Upload the file instead.",
     Reason.UNREACHABLE: "Check the address, or upload the file instead.",
     Reason.TIMEOUT: "Try again, or upload the file instead.",

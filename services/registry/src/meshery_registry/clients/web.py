@@ -14,8 +14,8 @@ class WebClient:
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
 
-    async def file(self, source: WebSource) -> SourceFile:
+    async def file(self, source: WebSource, authorization: str = "") -> SourceFile:
         """The file. Raises Invalid, TooLarge, Unavailable."""
         with translated():
-            fetched = await self._fetcher.get(source.url)
+            fetched = await self._fetcher.get(source.url, authorization=authorization)
         return SourceFile(fetched.file_name, fetched.body)

@@ -153,9 +153,17 @@ def _oci(text: str) -> OciSource:
 
 def _split(address: str) -> SplitResult:
     try:
-        return urlsplit(address)
+        parts = urlsplit(address)
     except ValueError:
         raise _unclear("It is no URL that can be understood.") from None
+    if "@" in parts.netloc:
+        # Before it is stored: addresses are kept and shown, credentials are sealed.
+        raise Invalid(
+            "The address holds a user name or a password.",
+            code="source_unclear",
+            remedy="Leave them out, and send them as `credentials`.",
+        )
+    return parts
 
 
 def _unclear(why: str) -> Invalid:

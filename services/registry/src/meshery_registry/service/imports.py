@@ -23,7 +23,9 @@ from meshery_contracts.imports import (
     ModelNaming,
 )
 from meshery_registry.domain import uploads
+from meshery_registry.domain.logins import authorization_of
 from meshery_registry.domain.packages.models import is_model_name
+from meshery_registry.service.credentials import SourceCredentialSeals
 from meshery_registry.service.facts import import_fact
 from meshery_registry.service.sources import Sources
 from meshery_registry.store.imports import (
@@ -45,6 +47,7 @@ class ImportsService:
         self,
         db: Database,
         sources: Sources,
+        seals: SourceCredentialSeals,
         beside: WorkerProcess,
         *,
         max_source_bytes: int,
@@ -53,6 +56,7 @@ class ImportsService:
         self._db = db
         self._store = ImportStore()
         self._sources = sources
+        self._seals = seals
         self._beside = beside
         self._max_source_bytes = max_source_bytes
         self._clock = clock
@@ -65,6 +69,7 @@ class ImportsService:
         _check_one_source(request)
         _check_naming(request.model)
         source_kind, source = self._sources.described(request)
+        authorization = authorization_of(request)
         told = ImportInput(source_kind=source_kind, source=source, dry_run=request.dry_run)
         async with self._db.command(organization_id) as tx:
             if await self._store.unfinished(tx, organization_id) >= _MAX_UNFINISHED:
@@ -81,7 +86,8 @@ class ImportsService:
                 user_id=caller.user_id,
                 input=told,
             )
-            await self._store.put_order(tx, organization_id, import_id, request)
+            sealed = self._seals.seal(authorization, import_id)
+            await self._store.put_order(tx, organization_id, import_id, request, sealed)
             if files:
                 await self._store.put_files(tx, organization_id, import_id, files)
             started = await operations.get(tx, import_id)

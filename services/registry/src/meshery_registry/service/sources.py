@@ -69,35 +69,39 @@ class Sources:
             case _:
                 return SourceKind.WEB, shown(request.url)
 
-    async def fetch(self, request: ImportDefinitions) -> Material:
-        """What the request names. Raises Invalid, NotFound, TooLarge, Unavailable."""
+    async def fetch(self, request: ImportDefinitions, authorization: str = "") -> Material:
+        """What the request names. `authorization` is for the host of `url` or `chart`, and goes to no other.
+
+        Raises Invalid, NotFound, TooLarge, Unavailable.
+        """
         if request.artifact_hub:
-            return await self._fetched(await self._hub.find(request.artifact_hub), "artifacthub")
+            return await self._fetched(await self._hub.find(request.artifact_hub), "artifacthub", "")
         if request.chart is not None:
             chart = request.chart
-            return await self._fetched(chart_source(chart.repository, chart.name, chart.version), "helm")
-        return await self._fetched(self._named(request), "")
+            source = chart_source(chart.repository, chart.name, chart.version)
+            return await self._fetched(source, "helm", authorization)
+        return await self._fetched(self._named(request), "", authorization)
 
     def _named(self, request: ImportDefinitions) -> Source:
         return source_of(request.url, self._github_url)
 
-    async def _fetched(self, source: Source, registrant: str) -> Material:
+    async def _fetched(self, source: Source, registrant: str, authorization: str) -> Material:
         match source:
             case WebSource(url=url):
-                file = await self._web.file(source)
+                file = await self._web.file(source, authorization)
                 return _file(file.name, file.body, Origin(registrant, _host(url), "", shown(url)))
             case ChartSource(repository=repository):
-                file, _ = await self._charts.archive(source)
+                file, _ = await self._charts.archive(source, authorization)
                 origin = Origin(registrant or "helm", _host(repository), "", shown(repository))
                 return _file(file.name, file.body, origin)
             case OciSource(registry=registry, repository=repository):
-                files = await self._oci.pull(source)
+                files = await self._oci.pull(source, authorization)
                 origin = Origin(registrant, registry, "", f"oci://{registry}/{repository}")
                 if len(files) == 1:
                     return _file(files[0].name, files[0].body, origin)
                 return Material(Form.FOLDER, [(one.name, one.body) for one in files], origin)
             case GitSource(url=url):
-                checkout = await self._git.checkout(source)
+                checkout = await self._git.checkout(source, authorization)
                 chosen = checkout.chosen
                 kind = "github" if url.startswith(f"{self._github_url}/") else "git"
                 origin = Origin(kind, _host(url), chosen.name if chosen.tag else "", shown(url))

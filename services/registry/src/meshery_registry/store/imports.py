@@ -122,20 +122,43 @@ class ImportStore:
         return count
 
     async def put_order(
-        self, tx: Transaction, organization_id: UUID, import_id: UUID, request: ImportDefinitions
+        self,
+        tx: Transaction,
+        organization_id: UUID,
+        import_id: UUID,
+        request: ImportDefinitions,
+        sealed_authorization: bytes | None,
     ) -> None:
-        """Keep what was asked for, without what was uploaded."""
+        """Keep what was asked for, without what was uploaded and with credentials as they are sealed."""
+        told = request.model_copy(update={"file": None, "sheets": None, "credentials": None})
         await tx.execute(
-            "insert into import_orders (import_id, organization_id, request) values ($1, $2, $3)",
+            """
+            insert into import_orders (import_id, organization_id, request, sealed_authorization)
+            values ($1, $2, $3, $4)
+            """,
             import_id,
             organization_id,
-            request.model_copy(update={"file": None, "sheets": None}).model_dump_json().encode(),
+            told.model_dump_json().encode(),
+            sealed_authorization,
         )
 
     async def order(self, queries: Queries, import_id: UUID) -> ImportDefinitions:
         """What was asked for."""
         request = await queries.fetchval("select request from import_orders where import_id = $1", import_id)
         return ImportDefinitions.model_validate_json(request)
+
+    async def sealed_authorization(self, queries: Queries, import_id: UUID) -> bytes | None:
+        """The credentials of the source as they were sealed; None without any, or once they were used."""
+        sealed: bytes | None = await queries.fetchval(
+            "select sealed_authorization from import_orders where import_id = $1", import_id
+        )
+        return sealed
+
+    async def forget_authorization(self, tx: Transaction, import_id: UUID) -> None:
+        """The source is fetched: its credentials are not needed any more."""
+        await tx.execute(
+            "update import_orders set sealed_authorization = null where import_id = $1", import_id
+        )
 
     async def put_files(
         self, tx: Transaction, organization_id: UUID, import_id: UUID, files: Sequence[tuple[str, bytes]]

@@ -72,21 +72,21 @@ def design(example: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def related(evaluated: Mapping[str, Any], definition: Mapping[str, Any]) -> set[str]:
+def related(evaluated: Mapping[str, Any], definition: Mapping[str, Any]) -> list[str]:
     """What an evaluated design relates in the class of a definition, as the examples write it."""
     names = {
         one["id"]: one.get("metadata", {}).get("calledInExample")
         or f"{one['component']['kind']}/{one['displayName']}"
         for one in evaluated["components"]
     }
-    found = set()
+    found = []
     for one in evaluated["relationships"]:
         if any(one[key] != definition[key] for key in ("kind", "type", "subType")):
             continue
         allowed = one["selectors"][0]["allow"]
         sides = (sorted(names[item["id"]] for item in allowed[side]) for side in ("from", "to"))
-        found.add(" -> ".join(", ".join(side) for side in sides))
-    return found
+        found.append(" -> ".join(", ".join(side) for side in sides))
+    return sorted(found)
 
 
 @pytest.mark.parametrize("name", _NAMES)
@@ -101,11 +101,11 @@ def test_what_belongs_together_is_found_and_near_misses_are_not(
     assert example["unrelated"]
     session = Session(Catalogue([definitions[name]]), design(example))
     found = related(session.design(), definitions[name])
-    assert found == set(example["related"])
-    assert not found & set(example["unrelated"])
+    assert found == sorted(example["related"])
+    assert not set(found) & set(example["unrelated"])
     # Together with all others it finds the same, and a second look finds nothing more.
     evaluated = Session(everything, design(example)).design()
-    assert related(evaluated, definitions[name]) >= found
+    assert set(related(evaluated, definitions[name])) >= set(found)
     again = Session(everything, evaluated)
     assert again.first.actions == []
 

@@ -15,6 +15,8 @@ Design = dict[str, Any]
 
 NAMESPACE = ["configuration", "metadata", "namespace"]
 SELECTOR, PORT, CODE = (["configuration", name] for name in ("selector", "port", "code"))
+ELSEWHERE = ["configuration", "ref", "namespace"]
+FIRST, SECOND = (["configuration", name] for name in ("first", "second"))
 CONTAINERS = ["configuration", "spec", "containers", "_"]
 
 
@@ -49,10 +51,15 @@ DEFINITIONS = [
     pairing("inside", mutator("ConfigMap", ["displayName"]), mutated("Container", ["configuration", "config"])),
     pairing("matchlabels", LABELS, LABELS, kind="hierarchical", type="sibling"),
     pairing("permission",
-            {"kind": "ConfigMap", "match": {"from": [{"kind": "self", "mutatorRef": [["displayName"]]}],
-                                            "to": [{"kind": "Ingress", "mutatedRef": [["configuration", "first"]]}]}},
-            {"kind": "Service", "match": {"from": [{"kind": "Ingress", "mutatedRef": [["configuration", "second"]]}],
+            {"kind": "ConfigMap", "match": {"from": [{"kind": "self", "mutatorRef": [["displayName"], NAMESPACE]}],
+                                            "to": [{"kind": "Ingress", "mutatedRef": [FIRST, NAMESPACE]}]}},
+            {"kind": "Service", "match": {"from": [{"kind": "Ingress", "mutatedRef": [SECOND]}],
                                           "to": [{"kind": "self", "mutatorRef": [["displayName"]]}]}}, type="binding"),
+    pairing("reference",
+            mutator("Service", ["displayName"], NAMESPACE, NAMESPACE, matrix=[["equal"], ["equal"], ["one_null"]]),
+            mutated("Ingress", FIRST, NAMESPACE, ELSEWHERE)),
+    pairing("reference", mutator("Service", ["displayName"], NAMESPACE, matrix=[["equal"], ["not_null", "equal"]]),
+            mutated("Ingress", FIRST, ELSEWHERE)),
 ]  # fmt: skip
 CATALOGUE = Catalogue(DEFINITIONS)
 assert not CATALOGUE.refused
@@ -67,12 +74,20 @@ def filled(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 
 
 LABEL_SETS = st.dictionaries(st.sampled_from(["app", "tier"]), NAMES, max_size=2)
-METADATA = filled(namespace=NAMES, labels=LABEL_SETS)
+NAMESPACES = st.sampled_from(["a", "b", "default", ""])
+METADATA = filled(namespace=NAMESPACES, labels=LABEL_SETS)
 CONFIGURATIONS = {
     "Namespace": filled(metadata=METADATA),
     "ConfigMap": filled(metadata=METADATA, code=VALUES),
     "Service": filled(metadata=METADATA, selector=LABEL_SETS, port=VALUES),
-    "Ingress": filled(metadata=METADATA, port=VALUES, code=VALUES, first=NAMES, second=NAMES),
+    "Ingress": filled(
+        metadata=METADATA,
+        port=VALUES,
+        code=VALUES,
+        first=NAMES,
+        second=NAMES,
+        ref=filled(namespace=NAMESPACES),
+    ),
     "Pod": filled(
         metadata=METADATA, spec=filled(containers=st.lists(filled(config=NAMES, name=NAMES), max_size=3))
     ),
@@ -81,9 +96,10 @@ CONFIGURATIONS = {
 
 @st.composite
 def components(draw: st.DrawFn, ids: st.SearchStrategy[int] | None = None) -> dict[str, Any]:
-    """A component of one of the kinds; its kind follows from its id, its name does not."""
+    """A component of one of the kinds; its kind follows from its id, mostly, its name does not."""
     number = draw(st.integers(0, 11) if ids is None else ids)
-    kind = list(CONFIGURATIONS)[number % len(CONFIGURATIONS)]
+    kinds = list(CONFIGURATIONS)
+    kind = kinds[(number + (draw(st.sampled_from([0, 0, 0, 1])) if ids is None else 0)) % len(kinds)]
     return {
         "id": f"component-{number}",
         "displayName": draw(NAMES),

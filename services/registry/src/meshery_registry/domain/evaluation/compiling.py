@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import orjson
 
-from meshery_registry.domain.evaluation import patterns, strategies
+from meshery_registry.domain.evaluation import namespaces, patterns, strategies
 from meshery_registry.domain.evaluation.definitions import (
     ALIAS,
     ALIAS_CLASS,
@@ -180,14 +180,16 @@ def _pairing(raw: _Raw) -> Pairing | None:
             raise BadDefinition(f"it may write only under {', '.join(WRITABLE)}, not {'.'.join(path)}")
     froms, tos = (mutator, mutated) if mutator_is_from else (mutated, mutator)
     held = tuple(_strategies(raw.from_item, number) for number in range(count))
-    from_uses, to_uses = zip(*(_uses(one) for one in held), strict=True)
-    needed = tuple(strategies.NOT_NULL in one for one in held)
+    compared = [_compared(*one) for one in zip(held, froms, tos, strict=False)]
+    from_side, to_side = (
+        _side(paths, [one[at] for one in compared]) for at, paths in enumerate((froms, tos))
+    )
     inner = {"inventory": INVENTORY, "wallet": WALLET}.get(raw.sub_type.lower(), EDGE)
     policy = inner if raw.kind.lower() == "hierarchical" else EDGE
     return Pairing(
         **raw.common(policy, froms[:count], tos[:count], held, mutator_is_from),
-        from_side=Side(tuple(froms[:count]), from_uses, needed),
-        to_side=Side(tuple(tos[:count]), to_uses, needed),
+        from_side=from_side,
+        to_side=to_side,
         strategies=held,
         mutator_is_from=mutator_is_from,
     )
@@ -206,11 +208,8 @@ def _binding(raw: _Raw) -> Binding:
         count = min(len(ours), len(theirs))
         if not count:
             raise BadDefinition("a match needs references on both sides")
-        uses, needed = (Use.KEY,) * count, (False,) * count
-        sides += [
-            Side(tuple(ours[:count]), uses, needed),
-            Side(tuple(theirs[:count]), uses, needed),
-        ]
+        compared = [_compared(_DEFAULT, *one) for one in zip(ours, theirs, strict=False)]
+        sides += [_side(paths, [one[at] for one in compared]) for at, paths in enumerate((ours, theirs))]
     return Binding(
         **raw.common(BINDING, through.kind, through.model, [one.paths for one in sides]),
         through=through,
@@ -229,6 +228,22 @@ def _match(match: Any, name: str, *, self_first: bool = True) -> tuple[Document,
     if len(own) != 1 or len(third) != 1:
         raise BadDefinition(f"{name} names `self` once and one other kind once")
     return (own[0], third[0]) if self_first else (third[0], own[0])
+
+
+def _side(paths: Sequence[Path], compared: Sequence[tuple[Use, bool]]) -> Side:
+    uses, needed = zip(*compared, strict=True)
+    return Side(tuple(paths[: len(compared)]), uses, needed)
+
+
+def _compared(held: Strategies, from_path: Path, to_path: Path) -> tuple[tuple[Use, bool], tuple[Use, bool]]:
+    """What each side's value is compared for, and whether it must be there."""
+    needed = strategies.NOT_NULL in held
+    from_implied, to_implied = namespaces.implied(held, from_path, to_path)
+    from_use, to_use = _uses(held)
+    return (
+        (Use.NAMESPACE if from_implied and from_use is Use.KEY else from_use, needed and not from_implied),
+        (Use.NAMESPACE if to_implied and to_use is Use.KEY else to_use, needed and not to_implied),
+    )
 
 
 def _uses(held: Strategies) -> tuple[Use, Use]:

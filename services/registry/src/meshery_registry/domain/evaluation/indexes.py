@@ -90,11 +90,14 @@ class Index:
                     rows[component_id] = [(key, (), ())]
         else:
             nothing = (None,) * len(self.side.key_paths)
+            # Where nothing is implied, an absent part stays as it is.
+            key_of_row = self.side.key if self.side.implied != nothing else None
             for component_id, keys in zip(
                 columns.ids, zip(*map(columns.keys, self.side.key_paths), strict=True), strict=True
             ):
                 if keys != nothing:
-                    rows[component_id] = [(keys, (), ())]
+                    whole = keys if key_of_row is None or None not in keys else key_of_row(keys)
+                    rows[component_id] = [(whole, (), ())]
 
     def put(self, component_id: str, component: Mapping[str, Any] | None) -> None:
         """Take in a component as it is now; none when it is gone or not meant any more."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from meshery_contracts.evaluation import MAX_RELATIONSHIPS
-from meshery_registry.domain.evaluation import instances
+from meshery_registry.domain.evaluation import instances, namespaces
 from meshery_registry.domain.evaluation.actions import Log
 from meshery_registry.domain.evaluation.definitions import Pairing
 from meshery_registry.domain.evaluation.indexes import Index, Place
@@ -219,6 +219,7 @@ class Join:
         for number, held in enumerate(definition.strategies):
             from_path = definition.from_side.walk.concrete(number, pair[0][1])
             to_path = definition.to_side.walk.concrete(number, pair[1][1])
-            if not holds(held, value_at(from_view, from_path), value_at(to_view, to_path)):
+            values = value_at(from_view, from_path), value_at(to_view, to_path)
+            if not holds(held, *namespaces.compared(held, (from_path, to_path), values)):
                 return False
         return True

@@ -35,13 +35,15 @@ def add_missing(
     missing: dict[str, Document] = {}
     for child_id in rows if children is None else children:
         for row in rows.get(child_id, ()):
-            if row[0] in parents or not _complete(row):
+            if row[0] in parents:
                 continue
             view = state.view(child_id)
             values = [
                 value_at(view, child_side.walk.concrete(number, row[1]))
                 for number in range(len(child_side.paths))
             ]
+            if any(strategies.key_of(one) is None for one in values):
+                continue  # a parent is not made of half its names
             made = _made(state.catalogue, parent, parent_side, values)
             if made is not None and _wanted(state, definition, child_id, row, parent):
                 missing[made["id"]] = made
@@ -80,11 +82,6 @@ def _can_be_made(definition: Pairing, parent: Selector, side: Side) -> bool:
         and all(path[0] in _MADE_OF for path in side.paths)
         and all(strategies.EQUAL in one for one in definition.strategies)
     )
-
-
-def _complete(row: Row) -> bool:
-    """Whether all values are there: a parent is not made of half its names."""
-    return not isinstance(row[0], tuple) or all(one is not None for one in row[0])
 
 
 def _wanted(state: State, definition: Pairing, child_id: str, row: Row, parent: Selector) -> bool:

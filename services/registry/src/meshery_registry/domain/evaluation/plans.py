@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from meshery_registry.domain.evaluation import instances
+from meshery_registry.domain.evaluation import instances, namespaces
 from meshery_registry.domain.evaluation.definitions import ALIAS_CLASS, WRITABLE, Document, value_of
 from meshery_registry.domain.evaluation.paths import EVERY, Path, Walk, value_at
 from meshery_registry.domain.evaluation.strategies import EQUAL, Strategies, holds
@@ -35,8 +35,10 @@ class Plan:
 
     def agrees(self, link: Link, source_value: Any, target_value: Any) -> bool:
         """Whether the strategies of a link hold between two values."""
-        ends = (source_value, target_value) if self.source_is_from else (target_value, source_value)
-        return holds(link.strategies, *ends)
+        paths, values = (link.source, link.target), (source_value, target_value)
+        if not self.source_is_from:
+            paths, values = paths[::-1], values[::-1]
+        return holds(link.strategies, *namespaces.compared(link.strategies, paths, values))
 
     def anchored(self, source: Document, target: Document) -> Plan | None:
         """The plan with the elements of arrays that it means; none when the source has none of them."""

@@ -116,7 +116,11 @@ class Session:
                 self._touch(work, one)
                 state.remove_relationship(one)
         for one, component in components.items():
+            before = state.group_of.get(one)
             state.put_component(one, component)
+            if before not in (None, state.group_of[one]):
+                # What it held as something else may need another parent.
+                work.components |= self._targets_of(one)
             for changed in state.with_aliases(one):
                 work.components.add(changed)
                 work.relationships |= state.touching.get(changed, set())
@@ -356,15 +360,17 @@ class Session:
             return set(state.relationships) - log.relationships_added
         targets = set(work.targets)
         for component_id in work.components:
-            targets.add(component_id)
-            for one in state.touching.get(component_id, ()):
-                plan = plans.plan_of(state.relationships[one])
-                if plan is not None and plan.source == component_id:
-                    targets.add(plan.target)
+            targets |= {component_id, *self._targets_of(component_id)}
         found: set[str] = set()
         for one in targets:
             found |= state.touching.get(one, set())
         return found
+
+    def _targets_of(self, component_id: str) -> set[str]:
+        """The components that follow a component."""
+        state = self._state
+        found = (plans.plan_of(state.relationships[one]) for one in state.touching.get(component_id, ()))
+        return {plan.target for plan in found if plan is not None and plan.source == component_id}
 
     def _outcome(self, log: Log) -> Outcome:
         state = self._state
@@ -392,8 +398,3 @@ def next_version(version: Any) -> str:
     text = version if isinstance(version, str) else ""
     major, _, rest = text.rpartition(".")
     return f"{major}.{int(rest) + 1}" if major and rest.isdecimal() and len(rest) < 18 else _FIRST_VERSION
-
-
-def evaluated(catalogue: Catalogue, design: Document) -> Session:
-    """Evaluate a whole design. Raises Invalid with the places, TooLarge."""
-    return Session(catalogue, design)

@@ -6,13 +6,13 @@ hold the other. Equal sides of several definitions are one value, so that a comp
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
-from meshery_registry.domain.evaluation import patterns
+from meshery_registry.domain.evaluation import namespaces, patterns
 from meshery_registry.domain.evaluation.paths import Path, Walk, Where, value_at
 from meshery_registry.domain.evaluation.strategies import key_of, text_of
 
@@ -43,10 +43,15 @@ class Use(IntEnum):
 
     KEY = 0
     TEXT = 1
-    SMALL = 2
-    LARGE = 3
-    PRESENT = 4
+    #: A key that is `default` where it is absent.
+    NAMESPACE = 2
+    SMALL = 3
+    LARGE = 4
+    PRESENT = 5
 
+
+_KEYS = (Use.KEY, Use.NAMESPACE)
+_LOOKED_UP = (*_KEYS, Use.TEXT)
 
 #: One way in which a component offers its values: the key, the indexes of the elements that it is from, and the
 #: mappings in question, one for each `SMALL` or `LARGE`.
@@ -79,19 +84,27 @@ class Side:
         return (
             not self.walk.slots
             and not any(self.needed)
-            and {Use.KEY} <= {*self.uses} <= {Use.KEY, Use.PRESENT}
+            and not {*_KEYS}.isdisjoint(self.uses)
+            and {*_KEYS, Use.PRESENT}.issuperset(self.uses)
         )
 
     @cached_property
     def key_paths(self) -> tuple[Path, ...]:
         """The paths whose values are looked up as they are."""
-        return tuple(path for path, use in zip(self.paths, self.uses, strict=True) if use is Use.KEY)
+        return tuple(path for path, use in zip(self.paths, self.uses, strict=True) if use in _KEYS)
+
+    @cached_property
+    def implied(self) -> tuple[Hashable | None, ...]:
+        """What each part of a key is where it is absent."""
+        return tuple(
+            namespaces.DEFAULT if use is Use.NAMESPACE else None for use in self.uses if use in _LOOKED_UP
+        )
 
     @cached_property
     def _parts(self) -> tuple[tuple[tuple[int, Use], ...], tuple[int, ...], tuple[int, ...]]:
         numbered = tuple(enumerate(self.uses))
         return (
-            tuple(one for one in numbered if one[1] in (Use.KEY, Use.TEXT)),
+            tuple(one for one in numbered if one[1] in _LOOKED_UP),
             tuple(number for number, use in numbered if use in (Use.SMALL, Use.LARGE)),
             tuple(number for number, needed in enumerate(self.needed) if needed),
         )
@@ -110,8 +123,14 @@ class Side:
             held = tuple([values[number] for number in maps])
             if maps and any(type(one) is not dict or not one for one in held):
                 continue
-            parts = [(key_of if use is Use.KEY else text_of)(values[number]) for number, use in keys]
+            parts = [(text_of if use is Use.TEXT else key_of)(values[number]) for number, use in keys]
             if parts and not maps and parts.count(None) == len(parts):
                 continue
-            rows.append((parts[0] if len(parts) == 1 else tuple(parts), where, held))
+            rows.append((self.key(parts), where, held))
         return rows
+
+    def key(self, parts: Sequence[Hashable | None]) -> Hashable:
+        """The key of a row: absent parts are what they imply."""
+        if None in parts:
+            parts = [part if part is not None else self.implied[at] for at, part in enumerate(parts)]
+        return parts[0] if len(parts) == 1 else tuple(parts)

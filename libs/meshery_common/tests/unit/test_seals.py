@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from meshery_identity.domain import seals
-from meshery_identity.domain.seals import SealBrokenError
+from meshery_common import seals
+from meshery_common.seals import SealBrokenError
 
 KEY = bytes(range(32))
 NONCE = bytes(12)

@@ -1,4 +1,4 @@
-"""The master key: a file beside the service, never in the database that holds what it seals."""
+"""Master keys: a file beside the service, never in the database that holds what they seal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from meshery_identity.domain import seals
+from meshery_common import seals
 
 log = structlog.get_logger()
 
@@ -17,20 +17,19 @@ class MasterKeyError(Exception):
     """The master key cannot be had; the message says how to mend it."""
 
 
-def load_master_key(path: Path, *, create: bool) -> bytes:
+def load_master_key(path: Path, *, create: bool, variable: str) -> bytes:
     """The master key of this installation. Raises MasterKeyError.
 
-    With `create` a missing file is made, readable by its owner only; of two processes that do so at once one wins
-    and the other reads what it wrote.
+    With `create` a missing file is made; `variable` is the setting that asks for it, to be named to who lacks the file.
     """
-    if create and not path.exists():
-        _create(path)
+    if create:
+        make_master_key_file(path)
     try:
         key = seals.read_master_key(path.read_bytes())
     except FileNotFoundError:
         raise MasterKeyError(
             f"The master key file {path} does not exist. Make one with `openssl rand -base64 32`, keep a copy "
-            "apart from the database's backups, or set IDENTITY_CREATE_MASTER_KEY=true on a laptop."
+            f"apart from the database's backups, or set {variable}=true on a laptop."
         ) from None
     except OSError as error:
         raise MasterKeyError(f"The master key file {path} cannot be read: {error.strerror}.") from error
@@ -43,7 +42,13 @@ def load_master_key(path: Path, *, create: bool) -> bytes:
     return key
 
 
-def _create(path: Path) -> None:
+def make_master_key_file(path: Path) -> None:
+    """Make a missing file with a new key, readable by its owner only.
+
+    Of two processes that do so at once one wins, and the other reads what it wrote.
+    """
+    if path.exists():
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
