@@ -37,6 +37,7 @@ from meshery_gateway.http import (
 from meshery_gateway.http.calls import Limits, Means
 from meshery_gateway.http.guards import Guard
 from meshery_gateway.http.live import Live
+from meshery_gateway.http.newcomers import Newcomers
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.server import Server, listening
 from meshery_gateway.http.sessions import Sessions
@@ -105,7 +106,7 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
         health.served(settings.health, needs),
         WorkerProcess.open() as worker,
         Bus.connect(settings.bus, service=SERVICE, stop_grace_seconds=settings.stop_grace_seconds) as bus,
-        supervise(SERVICE),
+        supervise(SERVICE) as tasks,
     ):
         needs.need("nats", bus.connected)
         sessions = Sessions(bus, settings.session_renew_seconds)
@@ -124,10 +125,12 @@ async def running(settings: GatewaySettings) -> AsyncIterator[Running]:
             worker,
             secure_cookies=settings.public_url.lower().startswith("https://"),
         )
-        server = Server(means, guard)
+        newcomers = Newcomers()
+        server = Server(means, guard, newcomers)
         async with Live.open(bus, sessions) as live:
             app = server.application(all_routes(settings, live, sessions, needs))
-            async with listening(app, settings.host, settings.port) as port:
+            async with listening(app, settings.host, settings.port) as (port, connections):
+                tasks.start("newcomers", lambda: newcomers.turn_away(connections, settings.head_idle_seconds))
                 try:
                     with needs.serving():
                         yield Running(needs, port)

@@ -49,6 +49,12 @@ class GatewaySettings(ProcessSettings):
         description="How long a client may send nothing of a request body, in seconds. It has to bring 16 KiB per "
         "second on average, however large it is.",
     )
+    head_idle_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How long a new connection may take until the head of its first request is there, in seconds; "
+        "twice as long at most.",
+    )
     operation_wait_seconds: float = Field(
         default=60.0,
         gt=0,

@@ -24,6 +24,7 @@ from meshery_common.telemetry import SpanKind, carried, mark_failed, span, trace
 from meshery_contracts.errors import Internal, Invalid, NotFound, Problem, ProblemError, TooLarge, Word
 from meshery_gateway.http.calls import Call, Means
 from meshery_gateway.http.guards import SECURITY_HEADERS, Guard
+from meshery_gateway.http.newcomers import Newcomers
 from meshery_gateway.http.problems import problem_response
 from meshery_gateway.http.routes import Route
 from meshery_gateway.http.sessions import forget_cookies
@@ -55,9 +56,10 @@ _requests = lru_cache(maxsize=None)(REQUESTS.labels)
 class Server:
     """Builds the application around what its calls share."""
 
-    def __init__(self, means: Means, guard: Guard) -> None:
+    def __init__(self, means: Means, guard: Guard, newcomers: Newcomers) -> None:
         self._means = means
         self._guard = guard
+        self._newcomers = newcomers
 
     def application(self, routes: Iterable[Route]) -> web.Application:
         """The application with all routes. More exact paths come first, as the order of the table says."""
@@ -83,6 +85,7 @@ class Server:
 
     @web.middleware
     async def _around(self, request: web.Request, handler: _Inner) -> web.StreamResponse:
+        self._newcomers.asked(request)
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unknown"
         if not tracing():
@@ -197,8 +200,11 @@ def _allowed(error: web.HTTPException) -> str:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Serve the application for the time of the block; gives the port. Raises OSError when it is taken."""
+async def listening(app: web.Application, host: str, port: int) -> AsyncIterator[tuple[int, web.Server]]:
+    """Serve the application for the time of the block; gives the port, and what knows the connections.
+
+    Raises OSError when the port is taken.
+    """
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=5, handler_cancellation=True)
     await runner.setup()
     try:
@@ -206,6 +212,7 @@ async def listening(app: web.Application, host: str, port: int) -> AsyncIterator
         with working_for("gateway"):
             await site.start()
         bound: int = runner.addresses[0][1]
-        yield bound
+        assert runner.server is not None  # noqa: S101 -- it was set up above
+        yield bound, runner.server
     finally:
         await runner.cleanup()

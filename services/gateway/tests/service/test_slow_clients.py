@@ -1,4 +1,4 @@
-"""Clients that announce a body and take their time: they hold nothing for good."""
+"""Clients that announce something and take their time: they hold nothing for good."""
 
 from __future__ import annotations
 
@@ -119,3 +119,33 @@ class TestPatience:
             assert await client.answered(b"{}", 30)
             assert (await client.answer())[0] == 200
         assert len(asked) == 1
+
+
+class TestNewcomers:
+    """A gateway that closes connections without a request soon."""
+
+    @pytest.fixture
+    def settings(self, nats: NATSForTests) -> GatewaySettings:
+        return GatewaySettings(bus=nats.bus_settings("gateway"), port=0, head_idle_seconds=0.3)
+
+    @pytest.mark.parametrize("begin", [b"", b"GET / HTTP/1.1\r\nHost: local"])
+    async def test_a_head_that_does_not_come_is_not_waited_for(self, address: str, begin: bytes) -> None:
+        url = URL(address)
+        request = f"GET /healthz/live HTTP/1.1\r\nHost: {url.authority}\r\n\r\n".encode()
+        known, to_known = await asyncio.open_connection(url.host, url.port)
+        new, to_new = await asyncio.open_connection(url.host, url.port)
+        try:
+            to_known.write(request)
+            assert (await known.readline()).startswith(b"HTTP/1.1 200")
+            to_new.write(begin)
+            async with asyncio.timeout(30):
+                with suppress(ConnectionError):
+                    assert await new.read() == b""
+            # Who has asked once may pause; the body before ends without a line's end.
+            to_known.write(request)
+            async with asyncio.timeout(30):
+                while b"HTTP/1.1 200" not in await known.readline():
+                    pass
+        finally:
+            to_known.transport.abort()
+            to_new.transport.abort()
