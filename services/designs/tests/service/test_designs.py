@@ -165,6 +165,12 @@ async def test_every_version_can_be_read_again(client: Client) -> None:
         (2, "store", 1),
         (1, "shop", 2),
     ]
+    newest = await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id, page_size=1))
+    rest = ListVersions(design_id=first.id, page_size=1, cursor=newest.next_cursor)
+    oldest = await client.ask(designs.LIST_VERSIONS, rest)
+    beyond = await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id, page=9))
+    assert [[one.version for one in page.versions] for page in (newest, oldest, beyond)] == [[2], [1], []]
+    assert [page.total_count for page in (newest, oldest, beyond)] == [2, 2, 2]
     with pytest.raises(NotFound) as caught:
         await client.ask(designs.GET, GetDesign(design_id=first.id, version=3))
     assert caught.value.problem.code == "version_unknown"

@@ -147,19 +147,20 @@ class DeploymentsService:
         named = await self._beside.run_if_long(len(file), references_in, file)
         meant = Objects(named)
         queries = self._db.within(caller.organization_id)
-        found = []
-        for design_id, references in (await self._deployed.beside(queries, named)).items():
-            design = await self._design_store.find(queries, design_id, caller)
-            if design is None:
-                continue
-            number = sum(one in meant for one in references)
-            if number:
-                found.append(
-                    DeployedDesign(
-                        design_id=design_id, name=design.name, objects=len(references), named=number
-                    )
-                )
-        return DeployedDesigns(designs=sorted(found, key=lambda one: -one.named))
+        deployed = await self._deployed.beside(queries, named)
+        names = await self._design_store.names(queries, list(deployed), caller)
+        found = [
+            DeployedDesign(
+                design_id=design_id,
+                name=name,
+                objects=len(deployed[design_id]),
+                named=sum(one in meant for one in deployed[design_id]),
+            )
+            for design_id, name in names.items()
+        ]
+        return DeployedDesigns(
+            designs=sorted((one for one in found if one.named), key=lambda one: -one.named)
+        )
 
     async def run(self, request: RunId, caller: Caller) -> Run:
         """A run with its objects and what policies said at its start."""

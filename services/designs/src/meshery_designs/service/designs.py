@@ -188,13 +188,7 @@ class DesignsService:
         """The saved versions of a design, newest first."""
         queries = self._db.within(caller.organization_id)
         await self._store.get(queries, request.design_id, caller)
-        offset = request.page * request.page_size
-        versions, total = await self._store.versions(
-            queries, request.design_id, limit=request.page_size, offset=offset
-        )
-        return DesignVersionPage(
-            page=request.page, page_size=request.page_size, total_count=total, versions=versions
-        )
+        return await self._store.versions(queries, request)
 
     async def types(self, _request: Nothing, _caller: Caller) -> SupportedTypes:
         """The document kinds that can be imported."""
