@@ -205,6 +205,16 @@ async def test_a_change_is_held_to_the_rules_of_files(client: Client) -> None:
         assert caught.value.problem.code == code
 
 
+async def test_a_whole_file_and_changes_are_not_sent_together(client: Client) -> None:
+    first = await created(client, "a")
+    edit = UpdateDesign(
+        design_id=first.id, file=first.pattern_file, changes=ComponentChanges(changed=[a_component(name="b")])
+    )
+    with pytest.raises(Invalid) as caught:
+        await client.ask(designs.UPDATE, edit)
+    assert caught.value.problem.code == "edit_ambiguous"
+
+
 async def test_name_and_visibility_change_alone(client: Client) -> None:
     first = await created(client, "a")
     second = await client.ask(designs.UPDATE, UpdateDesign(design_id=first.id, visibility=Visibility.PUBLIC))

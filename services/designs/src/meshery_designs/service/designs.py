@@ -106,6 +106,13 @@ class DesignsService:
 
         A save that changes nothing makes none, for editors save again and again: the answer is what is there.
         """
+        if request.file is not None and request.changes is not None:
+            raise Invalid(
+                "The request holds a whole file and changes.",
+                code="edit_ambiguous",
+                cause="Nobody can say which of the two would win where they differ.",
+                remedy="Send either `file` or `changes`.",
+            )
         await self._db.recall(caller.organization_id)
         queries = self._db.within(caller.organization_id)
         began = await self._store.get(queries, request.design_id, caller)
@@ -244,6 +251,7 @@ class DesignsService:
         named = await self._beside.run_if_long(len(file), validation.kinds_in, file)
         kinds = await self._registry.resolve(named)
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
+        # Always: the schemas are long, whatever the file is.
         checked, reports = await self._beside.run(validation.reports_of, file, kinds, schemas)
         judged = await self._registry.check(file)
         return ValidationReport(
