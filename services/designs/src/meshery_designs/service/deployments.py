@@ -34,7 +34,7 @@ from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
 from meshery_designs.service.planning import Draft, Planner
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
-from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, run_of, said_at_start
+from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, order_of, run_of
 
 
 class DeploymentsService:
@@ -178,7 +178,7 @@ class DeploymentsService:
             await self._design_store.require_operate(tx, design_of(run), caller)
             if run.finished_at is not None:
                 raise Conflict(
-                    f"Run {request.run_id} has {run.status.value} already.",
+                    f"Run {request.run_id} has ended already: {run.status.value}.",
                     code="run_finished",
                     remedy="Start another run to change what is deployed.",
                 )
@@ -189,7 +189,7 @@ class DeploymentsService:
 
     async def _shown(self, queries: Queries, run: Operation) -> Run:
         objects = await self._store.objects(queries, run.operation_id)
-        return run_of(run).model_copy(update={"objects": objects, "policies": said_at_start(run)})
+        return run_of(run).model_copy(update={"objects": objects, "policies": order_of(run).policies})
 
 
 def _check_agreed(draft: Draft, agreed_hash: str) -> None:

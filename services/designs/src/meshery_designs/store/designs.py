@@ -237,6 +237,12 @@ class DesignStore:
             "update designs set clone_count = clone_count + 1 where id = $1 and deleted_at is null", design_id
         )
 
+    async def count_deployment(self, tx: Transaction, design_id: UUID) -> None:
+        """Count that a design was deployed with success; that is no change of it, either."""
+        await tx.execute(
+            "update designs set deployment_count = deployment_count + 1 where id = $1", design_id
+        )
+
     async def delete(self, tx: Transaction, design_id: UUID) -> None:
         """Mark a design as deleted."""
         await tx.execute("update designs set deleted_at = now(), updated_at = now() where id = $1", design_id)
