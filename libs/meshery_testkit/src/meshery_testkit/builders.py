@@ -28,6 +28,16 @@ def a_component(kind: str = "ConfigMap", name: str = "settings", **fields: Any) 
     }
 
 
+def a_definition(kind: str = "Gadget", **fields: Any) -> dict[str, Any]:
+    """A component that defines a kind of example.com, which has no namespaces. `fields` as of `a_component`."""
+    given = {
+        "version": "apiextensions.k8s.io/v1",
+        "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": kind}},
+        **fields,
+    }
+    return a_component("CustomResourceDefinition", f"{kind.lower()}s.example.com", **given)
+
+
 def a_design_file(*components: dict[str, Any], name: str = "shop") -> str:
     """A design file with these components, as JSON text."""
     return orjson.dumps({"name": name, "components": list(components)}).decode()

@@ -61,11 +61,14 @@ async def running(settings: DesignsSettings) -> AsyncIterator[Health]:
             grace_seconds=settings.stop_grace_seconds / 2,
         )
         tasks.start("runs", worker.run)
-        gone = ConnectionFacts(db)
+        connection_facts = ConnectionFacts(db)
         tasks.start(
             "facts of connections",
             lambda: bus.streams.consume(
-                connections.CHANGED.stream, SERVICE, gone.take, subjects=[connections.CHANGED.wildcard()]
+                connections.CHANGED.stream,
+                SERVICE,
+                connection_facts.take,
+                subjects=[connections.CHANGED.wildcard()],
             ),
         )
         await subjects.serve(bus, designs, deployments)

@@ -28,8 +28,8 @@ from meshery_designs.domain import steps as transitions
 from meshery_designs.domain.steps import PASSING, Step
 from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
-from meshery_designs.store import DeployedStore, RunStore
-from meshery_designs.store.runs import RunOrder, design_of
+from meshery_designs.store import DeployedStore, DesignStore, RunStore
+from meshery_designs.store.runs import design_of, order_of
 
 
 class DeploymentRuns:
@@ -48,6 +48,7 @@ class DeploymentRuns:
         self._db = db
         self._store = RunStore()
         self._deployed = DeployedStore()
+        self._designs = DesignStore()
         self._clusters = clusters
         self._rights = rights
         self._health_timeout_seconds = health_timeout_seconds
@@ -120,7 +121,7 @@ class DeploymentRuns:
         watched = [one for one in steps if one.state is ObjectState.APPLIED]
         removed = [one for one in waiting if one.action is Action.DELETE]
         applied = [one for one in waiting if one.action is not Action.DELETE]
-        order = RunOrder.model_validate(run.input)
+        order = order_of(run.operation)
         contents = [one.content for one in applied if one.content is not None]
         results = await self._clusters.apply(
             connection_id, contents, force=order.force, dry_run=False, assertion=assertion
@@ -161,7 +162,7 @@ class DeploymentRuns:
                 await outbox.add(tx, contract.RUN_PROGRESSED, fact, subject_id=run.operation_id)
 
     async def _add_deployed(self, tx: Transaction, run: operations.Run, steps: Sequence[Step]) -> None:
-        version = RunOrder.model_validate(run.input).version
+        version = order_of(run.operation).version
         await self._deployed.add(tx, design_of(run.operation), run.organization_id, version, steps)
 
     async def _finish(self, run: operations.Run, status: RunStatus) -> None:
@@ -169,8 +170,8 @@ class DeploymentRuns:
             steps = await close_run(tx, run.operation, status, self._clock())
             match status:
                 case RunStatus.SUCCEEDED:
-                    if RunOrder.model_validate(run.input).direction is Direction.DEPLOY:
-                        await self._store.count_deployment(tx, design_of(run.operation))
+                    if order_of(run.operation).direction is Direction.DEPLOY:
+                        await self._designs.count_deployment(tx, design_of(run.operation))
                     await run.succeed(tx)
                 case RunStatus.CANCELLED:
                     await run.end_cancelled(tx)

@@ -165,6 +165,12 @@ async def test_every_version_can_be_read_again(client: Client) -> None:
         (2, "store", 1),
         (1, "shop", 2),
     ]
+    newest = await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id, page_size=1))
+    rest = ListVersions(design_id=first.id, page_size=1, cursor=newest.next_cursor)
+    oldest = await client.ask(designs.LIST_VERSIONS, rest)
+    beyond = await client.ask(designs.LIST_VERSIONS, ListVersions(design_id=first.id, page=9))
+    assert [[one.version for one in page.versions] for page in (newest, oldest, beyond)] == [[2], [1], []]
+    assert [page.total_count for page in (newest, oldest, beyond)] == [2, 2, 2]
     with pytest.raises(NotFound) as caught:
         await client.ask(designs.GET, GetDesign(design_id=first.id, version=3))
     assert caught.value.problem.code == "version_unknown"
@@ -197,6 +203,16 @@ async def test_a_change_is_held_to_the_rules_of_files(client: Client) -> None:
                 UpdateDesign(design_id=first.id, changes=ComponentChanges(changed=[changed])),
             )
         assert caught.value.problem.code == code
+
+
+async def test_a_whole_file_and_changes_are_not_sent_together(client: Client) -> None:
+    first = await created(client, "a")
+    edit = UpdateDesign(
+        design_id=first.id, file=first.pattern_file, changes=ComponentChanges(changed=[a_component(name="b")])
+    )
+    with pytest.raises(Invalid) as caught:
+        await client.ask(designs.UPDATE, edit)
+    assert caught.value.problem.code == "edit_ambiguous"
 
 
 async def test_name_and_visibility_change_alone(client: Client) -> None:

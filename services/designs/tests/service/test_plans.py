@@ -13,15 +13,10 @@ from meshery_contracts.designs import CreateDesign, Design, UpdateDesign
 from meshery_contracts.errors import Conflict, Invalid, NotFound
 from meshery_designs.domain.manifests import DESIGN_LABEL
 from meshery_testkit.asking import Client
-from meshery_testkit.builders import a_component, a_design_file
+from meshery_testkit.builders import a_component, a_definition, a_design_file
 from meshery_testkit.stub_clusters import StubCluster, StubClusters
 
 pytestmark = pytest.mark.usefixtures("service", "cluster")
-
-CRD = {
-    "version": "apiextensions.k8s.io/v1",
-    "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Gadget"}},
-}
 
 
 async def saved(client: Client, *components: dict[str, Any]) -> Design:
@@ -78,7 +73,7 @@ async def test_namespaces_and_kinds_of_the_plan_itself_are_waited_for(
     design = await saved(
         client,
         a_component("Gadget", "mine", version="example.com/v1"),
-        a_component("CustomResourceDefinition", "gadgets.example.com", **CRD),
+        a_definition(),
         a_component(name="settings", namespace="shop"),
         a_component("Namespace", "shop"),
         a_component(name="lost", namespace="elsewhere"),
@@ -97,9 +92,7 @@ async def test_namespaces_and_kinds_of_the_plan_itself_are_waited_for(
 
 
 async def test_definitions_may_be_skipped(client: Client) -> None:
-    design = await saved(
-        client, a_component(name="a"), a_component("CustomResourceDefinition", "gadgets.example.com", **CRD)
-    )
+    design = await saved(client, a_component(name="a"), a_definition())
     assert set(actions(await planned(client, design, skip_crds=True))) == {"ConfigMap/a"}
 
 

@@ -27,7 +27,7 @@ from meshery_contracts.designs import CreateDesign, Design, DesignId, GetDesign,
 from meshery_contracts.errors import Conflict, Forbidden, Invalid, NotFound
 from meshery_contracts.messages import Severity
 from meshery_testkit.asking import Client
-from meshery_testkit.builders import a_component, a_design_file
+from meshery_testkit.builders import a_component, a_definition, a_design_file
 from meshery_testkit.facts import Facts
 from meshery_testkit.stub_clusters import StubCluster, StubClusters
 from meshery_testkit.stubs import Stubs
@@ -35,10 +35,6 @@ from meshery_testkit.stubs import Stubs
 pytestmark = pytest.mark.usefixtures("service", "cluster")
 
 WEB = "Deployment/web"
-CRD = {
-    "version": "apiextensions.k8s.io/v1",
-    "spec": {"group": "example.com", "scope": "Cluster", "names": {"kind": "Gadget"}},
-}
 
 
 def a_shop() -> list[dict[str, Any]]:
@@ -224,7 +220,7 @@ async def test_a_custom_resource_of_a_new_kind_finds_its_place(
     client: Client, cluster: StubCluster, facts: Facts, database: Database
 ) -> None:
     gadget = a_component("Gadget", "mine", version="example.com/v1")
-    definition = a_component("CustomResourceDefinition", "gadgets.example.com", **CRD)
+    definition = a_definition()
     design = await saved(client, gadget, definition)
     cluster.looks_until_healthy["CustomResourceDefinition/gadgets.example.com"] = 2
     run = await done(client, facts, design)

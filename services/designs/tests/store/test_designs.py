@@ -14,7 +14,7 @@ from meshery_common import access
 from meshery_common.access import Access, ActorKind
 from meshery_common.database import EVERY_ORGANIZATION, Database
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import Design, DesignPage, DesignType, ListDesigns, Visibility
+from meshery_contracts.designs import Design, DesignPage, DesignType, ListDesigns, ListVersions, Visibility
 from meshery_contracts.errors import Conflict, Forbidden, NotFound
 from meshery_designs.domain.design_files import StoredFile, checked
 from meshery_designs.store import DesignStore
@@ -98,9 +98,10 @@ async def test_versions_are_kept_and_put_together_again(db: Database) -> None:
         )
     with pytest.raises(NotFound):
         await STORE.in_version(queries, newest, 3)
-    versions, total = await STORE.versions(queries, design.id, limit=1, offset=1)
-    assert (total, [(one.version, one.components) for one in versions]) == (2, [(1, 2)])
-    assert (await STORE.versions(queries, uuid4(), limit=1, offset=0)) == ([], 0)
+    page = await STORE.versions(queries, ListVersions(design_id=design.id, page=1, page_size=1))
+    assert (page.total_count, [(one.version, one.components) for one in page.versions]) == (2, [(1, 2)])
+    nothing = await STORE.versions(queries, ListVersions(design_id=uuid4()))
+    assert (nothing.total_count, nothing.versions) == (0, [])
 
 
 async def test_what_versions_and_designs_share_is_stored_once(db: Database) -> None:

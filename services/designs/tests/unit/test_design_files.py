@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -192,9 +191,8 @@ def test_design_files_are_told_from_manifests(document: Any, is_design: bool) ->
 
 
 def test_a_shell_without_fields_can_be_assembled() -> None:
-    for bodies in itertools.product([[], [b'{"id":"a"}']]):
-        text = assemble(b"{}", *bodies)
-        assert orjson.loads(text) == {"components": [orjson.loads(one) for one in bodies[0]]}
+    assert orjson.loads(assemble(b"{}", [])) == {"components": []}
+    assert orjson.loads(assemble(b"{}", [b'{"id":"a"}'])) == {"components": [{"id": "a"}]}
 
 
 def test_a_clone_without_a_name_gets_one_that_fits() -> None:

@@ -10,19 +10,12 @@ from hypothesis import strategies as st
 
 from meshery_contracts.errors import Invalid
 from meshery_designs.domain.waves import waves_of
-from meshery_testkit.builders import a_component
-
-CRD = "CustomResourceDefinition"
+from meshery_testkit.builders import a_component, a_definition
 
 
 def waves(*components: dict[str, Any]) -> dict[str, int]:
     by_id = waves_of(components)
     return {one["displayName"]: by_id[one["id"]] for one in components}
-
-
-def a_definition(kind: str, group: str, **more: Any) -> dict[str, Any]:
-    spec = {"group": group, "names": {"kind": kind}}
-    return a_component(CRD, f"{kind}s.{group}", version="apiextensions.k8s.io/v1", spec=spec, **more)
 
 
 def test_kinds_go_in_their_order() -> None:
@@ -33,11 +26,11 @@ def test_kinds_go_in_their_order() -> None:
         a_component("Service", "service"),
         a_component("RoleBinding", "binding", version="rbac.authorization.k8s.io/v1"),
         a_component("Secret", "secret"),
-        a_definition("Widget", "example.com"),
+        a_definition("Widget"),
         a_component("Namespace", "shop"),
     )
     assert sorted(found, key=lambda name: found[name]) == [
-        *("shop", "Widgets.example.com", "secret", "binding", "service", "web", "ingress", "gadget")
+        *("shop", "widgets.example.com", "secret", "binding", "service", "web", "ingress", "gadget")
     ]
     assert len(set(found.values())) == len(found)
 
@@ -73,11 +66,11 @@ def test_what_is_in_a_namespace_of_the_design_waits_for_it() -> None:
 
 def test_a_custom_resource_waits_for_its_definition() -> None:
     found = waves(
-        a_definition("Widget", "example.com", depends_on=["last"]),
+        a_definition("Widget", depends_on=["last"]),
         a_component("Gadget", "last", version="example.com/v1"),
         a_component("Widget", "mine", version="example.com/v1"),
     )
-    assert found["mine"] == found["Widgets.example.com"] + 1 == found["last"] + 2
+    assert found["mine"] == found["widgets.example.com"] + 1 == found["last"] + 2
 
 
 def test_an_annotation_is_nothing_to_wait_for() -> None:
@@ -126,7 +119,7 @@ def test_a_long_chain_is_no_harder_than_a_short_one() -> None:
 
 @pytest.mark.parametrize("spec", [None, [], "x", {"names": []}, {}])
 def test_a_broken_definition_brings_nothing(spec: Any) -> None:
-    assert list(waves(a_component(CRD, "x", version="apiextensions.k8s.io/v1", spec=spec)).values()) == [1]
+    assert list(waves(a_definition(spec=spec)).values()) == [1]
 
 
 @given(st.lists(st.integers(0, 9), max_size=20))

@@ -117,6 +117,18 @@ async def test_a_file_that_is_stored_as_it_is_saves_nothing(http: ClientSession,
     assert service.created == []
 
 
+async def test_a_number_in_place_of_a_truth_is_saved(http: ClientSession, service: Designs) -> None:
+    design = service.add()
+    service.stored[design.id] = design.model_copy(
+        update={"pattern_file": '{"name": "shop", "components": [{"configuration": {"ready": true}}]}'}
+    )
+    for value, saves in (("true", 0), ("1", 1)):
+        file = f"{{name: shop, components: [{{configuration: {{ready: {value}}}}}]}}"
+        status, answer = await send(http, "POST", {"patternId": str(design.id), "patternFile": file})
+        assert status == 200, answer
+        assert len(service.updated) == saves
+
+
 @pytest.mark.parametrize("shape", ["object", "text", "bare", "json"])
 async def test_a_file_that_carries_the_id_of_a_stored_design_means_that(
     http: ClientSession, service: Designs, shape: str

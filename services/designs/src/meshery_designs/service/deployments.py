@@ -34,7 +34,7 @@ from meshery_designs.service.endings import close_run
 from meshery_designs.service.facts import run_fact
 from meshery_designs.service.planning import Draft, Planner
 from meshery_designs.store import DeployedStore, DesignStore, RunStore
-from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, run_of, said_at_start
+from meshery_designs.store.runs import RUN_KIND, RunOrder, design_of, order_of, run_of
 
 
 class DeploymentsService:
@@ -147,19 +147,20 @@ class DeploymentsService:
         named = await self._beside.run_if_long(len(file), references_in, file)
         meant = Objects(named)
         queries = self._db.within(caller.organization_id)
-        found = []
-        for design_id, references in (await self._deployed.beside(queries, named)).items():
-            design = await self._design_store.find(queries, design_id, caller)
-            if design is None:
-                continue
-            number = sum(one in meant for one in references)
-            if number:
-                found.append(
-                    DeployedDesign(
-                        design_id=design_id, name=design.name, objects=len(references), named=number
-                    )
-                )
-        return DeployedDesigns(designs=sorted(found, key=lambda one: -one.named))
+        deployed = await self._deployed.beside(queries, named)
+        names = await self._design_store.names(queries, list(deployed), caller)
+        found = [
+            DeployedDesign(
+                design_id=design_id,
+                name=name,
+                objects=len(deployed[design_id]),
+                named=sum(one in meant for one in deployed[design_id]),
+            )
+            for design_id, name in names.items()
+        ]
+        return DeployedDesigns(
+            designs=sorted((one for one in found if one.named), key=lambda one: -one.named)
+        )
 
     async def run(self, request: RunId, caller: Caller) -> Run:
         """A run with its objects and what policies said at its start."""
@@ -177,7 +178,7 @@ class DeploymentsService:
             await self._design_store.require_operate(tx, design_of(run), caller)
             if run.finished_at is not None:
                 raise Conflict(
-                    f"Run {request.run_id} has {run.status.value} already.",
+                    f"Run {request.run_id} has ended already: {run.status.value}.",
                     code="run_finished",
                     remedy="Start another run to change what is deployed.",
                 )
@@ -188,7 +189,7 @@ class DeploymentsService:
 
     async def _shown(self, queries: Queries, run: Operation) -> Run:
         objects = await self._store.objects(queries, run.operation_id)
-        return run_of(run).model_copy(update={"objects": objects, "policies": said_at_start(run)})
+        return run_of(run).model_copy(update={"objects": objects, "policies": order_of(run).policies})
 
 
 def _check_agreed(draft: Draft, agreed_hash: str) -> None:

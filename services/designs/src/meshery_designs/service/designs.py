@@ -106,6 +106,13 @@ class DesignsService:
 
         A save that changes nothing makes none, for editors save again and again: the answer is what is there.
         """
+        if request.file is not None and request.changes is not None:
+            raise Invalid(
+                "The request holds a whole file and changes.",
+                code="edit_ambiguous",
+                cause="Nobody can say which of the two would win where they differ.",
+                remedy="Send either `file` or `changes`.",
+            )
         await self._db.recall(caller.organization_id)
         queries = self._db.within(caller.organization_id)
         began = await self._store.get(queries, request.design_id, caller)
@@ -188,13 +195,7 @@ class DesignsService:
         """The saved versions of a design, newest first."""
         queries = self._db.within(caller.organization_id)
         await self._store.get(queries, request.design_id, caller)
-        offset = request.page * request.page_size
-        versions, total = await self._store.versions(
-            queries, request.design_id, limit=request.page_size, offset=offset
-        )
-        return DesignVersionPage(
-            page=request.page, page_size=request.page_size, total_count=total, versions=versions
-        )
+        return await self._store.versions(queries, request)
 
     async def types(self, _request: Nothing, _caller: Caller) -> SupportedTypes:
         """The document kinds that can be imported."""
@@ -250,6 +251,7 @@ class DesignsService:
         named = await self._beside.run_if_long(len(file), validation.kinds_in, file)
         kinds = await self._registry.resolve(named)
         schemas = await self._registry.schemas(one.schema_hash for one in kinds.values())
+        # Always: the schemas are long, whatever the file is.
         checked, reports = await self._beside.run(validation.reports_of, file, kinds, schemas)
         judged = await self._registry.check(file)
         return ValidationReport(

@@ -11,7 +11,7 @@ from meshery_contracts.deployments import ObjectState, RunFact, RunStatus
 from meshery_contracts.designs import Design, DesignCloned, DesignDeleted, DesignSaved
 from meshery_contracts.messages import Severity
 from meshery_designs.domain.steps import Step
-from meshery_designs.store.runs import RunOrder, design_of
+from meshery_designs.store.runs import RunOrder, design_of, order_of
 
 _SAVED = {"create": "created", "update": "saved", "import": "imported"}
 _SEVERITY = {
@@ -79,7 +79,7 @@ def run_fact(
     run: Operation, steps: Sequence[Step], status: RunStatus, now: datetime, *, actor: str = "designs"
 ) -> RunFact:
     """Where a run stands."""
-    order = RunOrder.model_validate(run.input)
+    order = order_of(run)
     done = sum(one.done and one.state is not ObjectState.SKIPPED for one in steps)
     failed = sum(one.state is ObjectState.FAILED for one in steps)
     return RunFact(

@@ -69,8 +69,10 @@ class Planner:
         """
         deploys = request.direction is Direction.DEPLOY
         items = await self._items(request, file, version) if deploys else []
-        clusters = await self._clusters_of(request, caller)
+        clusters = await self._clusters_of(request)
         held = {one.id: await self._held(one.id, request, caller) for one in clusters}
+        if not (deploys or request.connection_ids):
+            clusters = [one for one in clusters if held[one.id]]
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(
@@ -100,14 +102,12 @@ class Planner:
             )
         return items
 
-    async def _clusters_of(self, request: PlanDesign, caller: Caller) -> list[Connection]:
-        """The clusters that are named, all connected ones, or for a removal those that hold something."""
+    async def _clusters_of(self, request: PlanDesign) -> list[Connection]:
+        """The clusters that are named, or all connected ones."""
         if request.connection_ids:
             return [await self._clusters.get(one) for one in dict.fromkeys(request.connection_ids)]
         connected = await self._clusters.connected()
-        if request.direction is Direction.UNDEPLOY:
-            return [one for one in connected if await self._held(one.id, request, caller)]
-        if not connected:
+        if not connected and request.direction is Direction.DEPLOY:
             raise Invalid(
                 "No Kubernetes cluster is connected.",
                 code="no_cluster",

@@ -11,7 +11,16 @@ from meshery_common.access import ObjectTable, can_edit, can_operate, owns_or_re
 from meshery_common.database import Queries, Row, Transaction
 from meshery_common.paging import OrderBy, Predicate, SelectBuilder, Sort, contains
 from meshery_contracts.caller import Caller
-from meshery_contracts.designs import Design, DesignPage, DesignVersion, ListDesigns, NullString, Visibility
+from meshery_contracts.designs import (
+    Design,
+    DesignPage,
+    DesignVersion,
+    DesignVersionPage,
+    ListDesigns,
+    ListVersions,
+    NullString,
+    Visibility,
+)
 from meshery_contracts.errors import Conflict, Forbidden, NotFound, TooLarge
 from meshery_designs.domain.design_files import StoredFile, assemble
 
@@ -44,6 +53,7 @@ _ORDER = OrderBy(
     default="updated_at desc",
     id_sql="d.id",
 )
+_VERSION_ORDER = OrderBy({"version": Sort("version", int)}, default="version desc", id_sql="design_id")
 
 
 class DesignStore:
@@ -53,26 +63,21 @@ class DesignStore:
         self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
     ) -> Design:
         """A design with its newest file. Raises NotFound."""
-        design = await self.find(queries, design_id, caller, with_source=with_source)
-        if design is None:
-            raise missing(design_id)
-        return design
-
-    async def find(
-        self, queries: Queries, design_id: UUID, caller: Caller, *, with_source: bool = False
-    ) -> Design | None:
-        """The same, and none where there is nothing that the caller may read."""
         row = await queries.fetchrow(_GET_WITH_SOURCE if with_source else _GET, design_id)
         if row is None or not (
-            owns_or_reads_openly(caller, row) or await self._is_shared(queries, design_id, caller)
+            owns_or_reads_openly(caller, row) or await self.names(queries, [design_id], caller)
         ):
-            return None
+            raise missing(design_id)
         return _design(row)
 
-    async def _is_shared(self, queries: Queries, design_id: UUID, caller: Caller) -> bool:
+    async def names(self, queries: Queries, design_ids: Sequence[UUID], caller: Caller) -> dict[UUID, str]:
+        """What those of these designs are called that the caller may read."""
         condition, values = visible_to(caller, DESIGNS).numbered(2)
-        sql: LiteralString = f"select 1 from designs d where d.id = $1 and ({condition})"  # noqa: S608 -- texts of our own
-        return await queries.fetchval(sql, design_id, *values) is not None
+        sql: LiteralString = f"""
+            select d.id, d.name from designs d
+            where d.id = any($1::uuid[]) and d.deleted_at is null and ({condition})
+        """  # noqa: S608 -- texts of our own
+        return {row["id"]: row["name"] for row in await queries.fetch(sql, design_ids, *values)}
 
     async def require_edit(self, queries: Queries, design_id: UUID, caller: Caller) -> None:
         """Raise Forbidden unless the caller may change a design that he may read."""
@@ -232,36 +237,26 @@ class DesignStore:
             "update designs set clone_count = clone_count + 1 where id = $1 and deleted_at is null", design_id
         )
 
+    async def count_deployment(self, tx: Transaction, design_id: UUID) -> None:
+        """Count that a design was deployed with success; that is no change of it, either."""
+        await tx.execute(
+            "update designs set deployment_count = deployment_count + 1 where id = $1", design_id
+        )
+
     async def delete(self, tx: Transaction, design_id: UUID) -> None:
         """Mark a design as deleted."""
         await tx.execute("update designs set deleted_at = now(), updated_at = now() where id = $1", design_id)
 
-    async def versions(
-        self, queries: Queries, design_id: UUID, *, limit: int, offset: int
-    ) -> tuple[Sequence[DesignVersion], int]:
-        """The versions of a design, newest first, and how many there are."""
-        rows = await queries.fetch(
-            """
-            select version, name, cardinality(component_hashes) as components, user_id, created_at,
-                count(*) over () as total_count
-            from design_versions where design_id = $1
-            order by version desc limit $2 offset $3
-            """,
-            design_id,
-            limit,
-            offset,
+    async def versions(self, queries: Queries, request: ListVersions) -> DesignVersionPage:
+        """A page of the versions of a design that the caller may read."""
+        columns: LiteralString = (
+            "version, name, cardinality(component_hashes) as components, user_id, created_at"
         )
-        versions = [
-            DesignVersion(
-                version=row["version"],
-                name=row["name"],
-                components=row["components"],
-                user_id=row["user_id"],
-                created_at=row["created_at"],
-            )
-            for row in rows
-        ]
-        return versions, rows[0]["total_count"] if rows else 0
+        select = SelectBuilder("versions", columns, "design_versions").where(
+            "design_id = {}", request.design_id
+        )
+        page = await select.page(queries, _VERSION_ORDER, request)
+        return DesignVersionPage(**page.envelope, versions=[_version(row) for row in page.rows])
 
     async def _insert_version(
         self, tx: Transaction, design_id: UUID, version: int, file: StoredFile, caller: Caller
@@ -301,6 +296,16 @@ def missing(design_id: UUID) -> NotFound:
         code="design_unknown",
         cause="It was deleted, or it is private and not shared with you.",
         remedy="List the designs to see which there are.",
+    )
+
+
+def _version(row: Row) -> DesignVersion:
+    return DesignVersion(
+        version=row["version"],
+        name=row["name"],
+        components=row["components"],
+        user_id=row["user_id"],
+        created_at=row["created_at"],
     )
 
 

@@ -197,21 +197,10 @@ class RunStore:
         )
         return await self.steps(tx, run_id)
 
-    async def count_deployment(self, tx: Transaction, design_id: UUID) -> None:
-        """One more successful deployment."""
-        await tx.execute(
-            "update designs set deployment_count = deployment_count + 1 where id = $1", design_id
-        )
-
-
-def said_at_start(operation: Operation) -> list[Finding]:
-    """What policies warned of and proposed when a run was started."""
-    return RunOrder.model_validate(operation.input).policies
-
 
 def run_of(operation: Operation) -> Run:
     """A run as clients see it in a list: without its objects, and without what policies said."""
-    order = RunOrder.model_validate(operation.input)
+    order = order_of(operation)
     return Run(
         id=operation.operation_id,
         design_id=design_of(operation),
@@ -226,6 +215,11 @@ def run_of(operation: Operation) -> Run:
         updated_at=operation.updated_at,
         finished_at=operation.finished_at,
     )
+
+
+def order_of(run: Operation) -> RunOrder:
+    """What a run was told at its start."""
+    return RunOrder.model_validate(run.input)
 
 
 def design_of(run: Operation) -> UUID:

@@ -195,12 +195,17 @@ def text_of(value: Any) -> str:
 
 def same_file(one: str, other: str) -> bool:
     """Whether two texts are the same design, told by their components. Raises Invalid for what nobody can read."""
-    left, right = (read_documents(text) for text in (one, other))
-    keys = ("name", "components", "relationships")
-    return len(left) == len(right) == 1 and all(
-        isinstance(file, dict) and [file.get(key) for key in keys] == [right[0].get(key) for key in keys]
-        for file in (*left, *right)
-    )
+    told = _told_by(one)
+    return told is not None and told == _told_by(other)
+
+
+def _told_by(text: str) -> bytes | None:
+    """What a design file is told by, as JSON: Python takes `true` for 1. None when it is no design file."""
+    documents = read_documents(text)
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        return None
+    told = [documents[0].get(key) for key in ("name", "components", "relationships")]
+    return orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
 
 
 def id_in(file: str) -> str:

@@ -117,7 +117,7 @@ class ImportsService:
             found = await self._store.get(tx, caller.organization_id, request.import_id, lock=True)
             if found.finished_at is not None:
                 raise Conflict(
-                    f"Import {request.import_id} has {import_of(found).status.value} already.",
+                    f"Import {request.import_id} has ended already: {found.status.value}.",
                     code="import_finished",
                 )
             found = await operations.request_cancel(tx, found.operation_id)
