@@ -394,3 +394,19 @@ async def test_the_guide_does_what_it_says(rest: Rest, tmp_path: Path) -> None:
             else:
                 assert block.kind == "sh", f"nobody knows how to run {block}"
                 guides.check(block, await shell.type(block, code))
+
+
+@pytest.mark.parametrize(
+    "plural", ["models", "components", "relationships", "policies", "categories", "registrants"]
+)
+@pytest.mark.parametrize("prefix", [API, OLD_API])
+async def test_a_list_is_under_the_name_of_its_route_and_no_other(
+    rest: Rest, prefix: str, plural: str
+) -> None:
+    """Clients written in other languages take a list that is null for an error."""
+    page = await rest.get(f"{prefix}/{plural}?pagesize=1")
+    lists = {
+        "models", "components", "relationships", "policies", "categories", "registrants", "connection_definitions",
+    }  # fmt: skip
+    assert lists & {*page} == {plural}
+    assert isinstance(page[plural], list)

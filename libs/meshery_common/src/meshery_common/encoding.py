@@ -6,6 +6,7 @@ spellings. A model that writes itself in its own way (a serializer of its own) i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -57,7 +58,11 @@ def _plain(value: Any) -> Any:
         if _written_by_itself(type(value)):
             return orjson.Fragment(value.model_dump_json(by_alias=True))
         fields = value.__dict__
-        return {key: fields[name] for key, name in _keys(type(value))}
+        written = {key: fields[name] for key, name in _keys(type(value))}
+        for key, name, leave_out in _conditional(type(value)):
+            if leave_out(fields[name]):
+                del written[key]
+        return written
     if isinstance(value, (set, frozenset)):
         return list(value)
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
@@ -73,6 +78,15 @@ def _keys(kind: type[BaseModel]) -> tuple[tuple[str, str], ...]:
         if issubclass(kind, PublicMessage) and alias != name:
             keys.append((name, name))
     return tuple(keys)
+
+
+@cache
+def _conditional(kind: type[BaseModel]) -> tuple[tuple[str, str, Callable[[Any], bool]], ...]:
+    """The keys that some values are written without (`exclude_if`), their fields, and when."""
+    fields = kind.model_fields
+    return tuple(
+        (key, name, left) for key, name in _keys(kind) if (left := fields[name].exclude_if) is not None
+    )
 
 
 @cache

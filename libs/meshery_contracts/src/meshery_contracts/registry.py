@@ -155,16 +155,20 @@ class Document(PublicMessage):
     entity: dict[str, Any]
 
 
+#: Clients take a list that is null for an error: the plurals that a route does not name are not there.
+_Rows = Annotated[list[dict[str, Any]] | None, Field(exclude_if=lambda rows: rows is None)]
+
+
 class EntityPage(PageReply):
     """Entities under the plural that the route names; written by the registry, passed on by the gateway."""
 
-    models: list[dict[str, Any]] | None = None
-    components: list[dict[str, Any]] | None = None
-    relationships: list[dict[str, Any]] | None = None
-    policies: list[dict[str, Any]] | None = None
-    categories: list[dict[str, Any]] | None = None
-    registrants: list[dict[str, Any]] | None = None
-    connection_definitions: list[dict[str, Any]] | None = None
+    models: _Rows = None
+    components: _Rows = None
+    relationships: _Rows = None
+    policies: _Rows = None
+    categories: _Rows = None
+    registrants: _Rows = None
+    connection_definitions: _Rows = None
     facets: dict[str, dict[str, int]] | None = Field(
         default=None,
         description="When asked for: how many of all that match, by facet and value. The filter of a facet itself "
