@@ -135,7 +135,7 @@ def _judged(component: Mapping[str, Any], cluster_scoped: Kinds) -> Judged:
         component_id=_id(component.get("id")),
         name=name or str(metadata["name"]),
         model=str(_mapping(component.get("modelReference")).get("name") or ""),
-        namespace=str(metadata.get("namespace") or "default") if namespaced else "",
+        namespace=_namespace(metadata) if namespaced else "",
         object={
             "apiVersion": api_version,
             "kind": kind,
@@ -143,6 +143,12 @@ def _judged(component: Mapping[str, Any], cluster_scoped: Kinds) -> Judged:
             "metadata": metadata,
         },
     )
+
+
+def _namespace(metadata: Mapping[str, Any]) -> str:
+    """Where the cluster puts what says this: what is no name counts as none."""
+    namespace = metadata.get("namespace")
+    return namespace if isinstance(namespace, str) and namespace else "default"
 
 
 def _hidden(values: object) -> Any:
