@@ -315,6 +315,19 @@ async def test_a_large_design_is_judged_and_its_findings_are_bounded(client: Cli
     assert report.findings[7].component_name == "web-7"
 
 
+async def test_a_claim_of_a_design_keeps_no_policy_away(client: Client) -> None:
+    policy = await saved(client, file=FEW.replace("kinds: [Deployment]", "namespaces: [prod]"))
+    # Its own tests name no namespace.
+    tests = policies.TestPolicy(policy_id=policy.id, design=a_design_file(claiming("prod")))
+    found = (await client.ask(policies.TEST_POLICY, tests)).findings
+    assert [one.rule for one in found] == ["few"]
+
+
+def claiming(namespace: str) -> dict[str, Any]:
+    """A Deployment that says of itself that it is in no namespace."""
+    return {**deployment(namespace=namespace), "metadata": {"isNamespaced": False}}
+
+
 async def test_what_happens_to_policies_is_told(client: Client, nats: NATSForTests) -> None:
     policy = await saved(client, file=FEW)
     await switched(client, policy, PolicyState.ENABLED)

@@ -48,6 +48,18 @@ async def register(
     return model.model_id
 
 
+async def test_kinds_of_the_whole_cluster(db: Database) -> None:
+    await register(db, SHIPPED, "Node", "Pod", group="")
+    await register(db, OURS, "Oven", "Kitchen")
+    await register(db, THEIRS, "Cave")
+    wide = "update components set namespaced = false where kind = any($1::text[])"
+    await db.execute(EVERY_ORGANIZATION, wide, ["Node", "Kitchen", "Cave"])
+    assert await STORE.cluster_scoped(db.within(OURS), OURS) == {("v1", "Node"), ("example.io/v1", "Kitchen")}
+    # Who could be in a namespace, is: a package that says otherwise does not take it out of one.
+    await register(db, OURS, "Node", group="")
+    assert await STORE.cluster_scoped(db.within(OURS), OURS) == {("example.io/v1", "Kitchen")}
+
+
 async def many(db: Database, organization_id: UUID, count: int) -> None:
     """Many components in one model, made by the database."""
     await register(db, organization_id, "First")

@@ -14,6 +14,7 @@ import pytest
 from meshery_common.database import Database
 from meshery_contracts.caller import Caller
 from meshery_contracts.imports import ImportEntry
+from meshery_contracts.paging import PageRequest
 from meshery_contracts.registry import ListComponents, ListModels, ListRelationships
 from meshery_registry.domain.entities import (
     ComponentEntity,
@@ -290,3 +291,16 @@ async def test_icons_are_kept_apart_and_go_with_the_last_who_names_them(db: Data
     assert await DefinitionStore().icons(db.within(THEIRS), THEIRS, [icon_hash]) == {}
     await register(db, replace(PACKAGE, model=replace(MODEL, metadata={})))
     assert await DefinitionStore().icons(db.within(OURS), OURS, [icon_hash]) == {}
+
+
+async def test_who_registers_here_and_ships_with_us_is_one_registrant(db: Database) -> None:
+    await register(db, PACKAGE, SHIPPED)
+    await register(db, replace(PACKAGE, model=replace(MODEL, name="other")))
+    await register(db, PACKAGE, THEIRS)
+    queries = db.within(OURS)
+    page, found = await RegistrationStore().registrants(queries, PageRequest(search="github"))
+    assert [(one.name, one.models, one.components, one.relationships, one.policies) for one in found] == [
+        ("github", 2, 4, 4, 2)
+    ]
+    assert page.total_count == 1
+    assert (await DefinitionStore().summary(queries, OURS)).registrants == 1

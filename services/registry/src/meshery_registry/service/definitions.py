@@ -183,7 +183,7 @@ class DefinitionsService:
         """A page of those who registered something."""
         queries = self._db.within(caller.organization_id)
         generation = await self._store.generation(queries, caller.organization_id)
-        page, registrants = await self._registrations.registrants(queries, caller.organization_id, request)
+        page, registrants = await self._registrations.registrants(queries, request)
         written = [documents.registrant_document(registrant) for registrant in registrants]
         return EntityPage(registrants=written, generation=generation, **_envelope(page))
 

@@ -127,6 +127,17 @@ class ComponentStore:
         )
         return [_component(row) for row in rows]
 
+    async def cluster_scoped(self, queries: Queries, organization_id: UUID) -> frozenset[tuple[str, str]]:
+        """The kinds, by apiVersion and name, that are in no namespace according to all who know them."""
+        rows = await queries.fetch(
+            """
+            select api_version, kind from components where organization_id = any($1::uuid[])
+            group by api_version, kind having not bool_or(namespaced)
+            """,
+            seen_by(organization_id),
+        )
+        return frozenset((row["api_version"], row["kind"]) for row in rows)
+
     async def resolve(
         self, queries: Queries, organization_id: UUID, kinds: Sequence[KindName]
     ) -> list[tuple[Component, UUID] | None]:

@@ -77,7 +77,8 @@ class DefinitionStore:
             )
             select 'models' as what, '' as name, count(*) as count from models_
             union all select 'policies', '', count(*) from policies where organization_id = any($1::uuid[])
-            union all select 'registrants', '', count(*) from registrants where organization_id = any($1::uuid[])
+            union all select 'registrants', '', count(distinct connection_id) from registrants
+                where organization_id = any($1::uuid[])
             union all select 'categories', '', count(*) from categories
             union all (
                 select 'components', m.display_name, sum(k.count) from (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import LiteralString
 from uuid import UUID
 
 from meshery_common.database import Queries, Row, Transaction
@@ -12,7 +13,6 @@ from meshery_contracts.paging import PageRequest
 from meshery_registry.domain.definitions import CLUSTER, NewComponent, NewModel, Registrant
 from meshery_registry.store.definitions import DefinitionStore
 from meshery_registry.store.models import words_of
-from meshery_registry.store.visible import seen_by
 
 _ORDER = OrderBy(
     columns={
@@ -23,6 +23,27 @@ _ORDER = OrderBy(
     default="name asc",
     id_sql="r.connection_id",
 )
+#: Who registers here and ships with us as well is one: by the name that it has here.
+_REGISTRANTS: LiteralString = """
+    (select distinct on (o.connection_id) o.* from registrants o
+        where o.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
+        order by o.connection_id, o.organization_id desc) r
+"""
+_REGISTERED: LiteralString = """
+    g.connection_id = r.connection_id
+        and g.organization_id in ((select current_organization()), '00000000-0000-0000-0000-000000000000')
+"""
+_REGISTRANT: LiteralString = f"""
+    r.connection_id, r.kind, r.name, r.version, r.created_at, r.updated_at,
+    (select count(distinct g.model_id) from registrations g where {_REGISTERED}) as models,
+    (select coalesce(sum(cardinality(g.component_ids)), 0) from registrations g where {_REGISTERED}) as components,
+    (select count(*) from registrations g
+        join relationships e on e.organization_id = g.organization_id and e.id = any(g.other_ids)
+        where {_REGISTERED}) as relationships,
+    (select count(*) from registrations g
+        join policies p on p.organization_id = g.organization_id and p.id = any(g.other_ids)
+        where {_REGISTERED}) as policies
+"""  # noqa: S608 -- texts of our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,28 +62,9 @@ class RegistrationStore:
     def __init__(self) -> None:
         self._definitions = DefinitionStore()
 
-    async def registrants(
-        self, queries: Queries, organization_id: UUID, request: PageRequest
-    ) -> tuple[Page, list[Registrant]]:
+    async def registrants(self, queries: Queries, request: PageRequest) -> tuple[Page, list[Registrant]]:
         """A page of those who registered something."""
-        select = SelectBuilder(
-            "registrants",
-            """
-            r.connection_id, r.kind, r.name, r.version, r.created_at, r.updated_at,
-            (select count(distinct g.model_id) from registrations g
-                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as models,
-            (select coalesce(sum(cardinality(g.component_ids)), 0) from registrations g
-                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as components,
-            (select count(*) from registrations g join relationships e
-                    on e.organization_id = g.organization_id and e.id = any(g.other_ids)
-                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as relationships,
-            (select count(*) from registrations g join policies p
-                    on p.organization_id = g.organization_id and p.id = any(g.other_ids)
-                where g.organization_id = r.organization_id and g.connection_id = r.connection_id) as policies
-            """,
-            "registrants r",
-        )
-        select.where("r.organization_id = any({}::uuid[])", seen_by(organization_id))
+        select = SelectBuilder("registrants", _REGISTRANT, _REGISTRANTS)
         for word in words_of(request.search):
             select.where("lower(r.name) like {} or r.kind = {}", contains(word), word)
         page = await select.page(queries, _ORDER, request)

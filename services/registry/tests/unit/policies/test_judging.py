@@ -270,6 +270,27 @@ def test_what_stands_for_nothing_in_a_cluster_is_not_judged() -> None:
         Design({"components": "x"})
 
 
+def test_a_design_does_not_say_for_itself_what_is_in_no_namespace() -> None:
+    """A cluster puts a Deployment into its namespace whatever the design claims, and a ClusterRole into none."""
+    role: dict[str, Any] = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole"}
+    hidden, odd = deployment(), deployment("odd")
+    hidden["metadata"]["namespace"] = "prod"
+    odd["metadata"]["namespace"] = ["prod"]  # no name: it goes to `default`
+    role["metadata"] = {"name": "r", "namespace": "prod"}
+    design = design_of([hidden, odd, role])
+    for one in design["components"]:
+        one["metadata"] = {"isNamespaced": one["component"]["kind"] == "ClusterRole"}
+    known = frozenset({("rbac.authorization.k8s.io/v1", "ClusterRole")})
+    for match, names in (
+        ({"namespaces": ["prod"]}, ["web"]),
+        ({"namespaces": ["default"]}, ["odd"]),
+        ({"excludeNamespaces": ["prod"]}, ["odd", "r"]),
+    ):
+        judge = policy({"expression": "false"}, match=match)
+        found = judge.findings(Design(design, known), ENFORCED)
+        assert [one.component_name for one in found] == names
+
+
 def test_quantities_and_texts() -> None:
     for expression in [
         "quantity('1Gi') > quantity('1000M')",

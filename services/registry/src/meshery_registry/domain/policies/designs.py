@@ -15,6 +15,9 @@ from uuid import UUID
 from meshery_contracts.errors import Invalid
 from meshery_registry.domain.policies.documents import Match
 
+#: Kinds by apiVersion and name.
+Kinds = frozenset[tuple[str, str]]
+
 HIDDEN = "(hidden)"
 _SECRET_FIELDS = ("data", "stringData")
 #: kubectl's copy of the whole object.
@@ -38,8 +41,11 @@ class Judged:
         return str(self.object["kind"])
 
 
-def judged_of(design: Mapping[str, Any]) -> list[Judged]:
-    """The components of a design that stand for objects, in their order. Raises Invalid when it is none."""
+def judged_of(design: Mapping[str, Any], cluster_scoped: Kinds = frozenset()) -> list[Judged]:
+    """The components of a design that stand for objects, in their order. Raises Invalid when it is none.
+
+    What the design says of itself about namespaces is not believed: a cluster knows it from the kind.
+    """
     components = design.get("components", [])
     if not isinstance(components, list) or not all(isinstance(one, dict) for one in components):
         raise Invalid(
@@ -47,7 +53,7 @@ def judged_of(design: Mapping[str, Any]) -> list[Judged]:
             code="design_shape",
             remedy="Send a design file, as the designs service gives it.",
         )
-    return [_judged(one) for one in components if _is_deployable(one)]
+    return [_judged(one, cluster_scoped) for one in components if _is_deployable(one)]
 
 
 def facts_of(design: Mapping[str, Any], judged: list[Judged]) -> dict[str, Any]:
@@ -110,7 +116,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def _judged(component: Mapping[str, Any]) -> Judged:
+def _judged(component: Mapping[str, Any], cluster_scoped: Kinds) -> Judged:
     inner = _mapping(component.get("component"))
     configuration = without_nulls(_mapping(component.get("configuration")))
     metadata = dict(_mapping(configuration.get("metadata")))
@@ -123,19 +129,26 @@ def _judged(component: Mapping[str, Any]) -> Judged:
         own |= {field: _hidden(own[field]) for field in _SECRET_FIELDS if field in own}
         annotations = _mapping(metadata.get("annotations"))
         metadata["annotations"] = {key: value for key, value in annotations.items() if key != _LAST_APPLIED}
-    namespaced = bool(_mapping(component.get("metadata")).get("isNamespaced", True))
+    api_version = str(inner.get("version") or "v1")
+    namespaced = (api_version, kind) not in cluster_scoped
     return Judged(
         component_id=_id(component.get("id")),
         name=name or str(metadata["name"]),
         model=str(_mapping(component.get("modelReference")).get("name") or ""),
-        namespace=str(metadata.get("namespace") or "default") if namespaced else "",
+        namespace=_namespace(metadata) if namespaced else "",
         object={
-            "apiVersion": str(inner.get("version") or "v1"),
+            "apiVersion": api_version,
             "kind": kind,
             **own,
             "metadata": metadata,
         },
     )
+
+
+def _namespace(metadata: Mapping[str, Any]) -> str:
+    """Where the cluster puts what says this: what is no name counts as none."""
+    namespace = metadata.get("namespace")
+    return namespace if isinstance(namespace, str) and namespace else "default"
 
 
 def _hidden(values: object) -> Any:

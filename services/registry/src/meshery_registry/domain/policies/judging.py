@@ -13,6 +13,7 @@ from meshery_contracts.errors import FieldProblem, Invalid
 from meshery_contracts.policies import Finding, Outcome, Proposal, TestOutcome
 from meshery_registry.domain.policies.designs import (
     Judged,
+    Kinds,
     by_kind,
     containers_of,
     facts_of,
@@ -33,11 +34,11 @@ _IN_DESIGN = frozenset({"objects", "byKind", "design", "params", "variables"})
 
 
 class Design:
-    """A design that several policies judge: read once."""
+    """A design that several policies judge: read once. `cluster_scoped` are the kinds that are in no namespace."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, document: Mapping[str, Any], cluster_scoped: Kinds = frozenset()) -> None:
         self.document = document
-        self.judged = judged_of(document)
+        self.judged = judged_of(document, cluster_scoped)
 
     @cached_property
     def facts(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import orjson
 from meshery_common.documents import read_documents
 from meshery_contracts.errors import Invalid
 from meshery_contracts.policies import TestOutcome
+from meshery_registry.domain.policies.designs import Kinds
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.verdicts import Heard, Named, heard
 
@@ -44,9 +45,9 @@ def tried(document: bytes) -> list[TestOutcome]:
     return _judge(document).tried()
 
 
-def judged(document: bytes, named: Named, design: str) -> Heard:
+def judged(document: bytes, named: Named, design: str, cluster_scoped: Kinds) -> Heard:
     """What a policy (JSON) says of a design (JSON). Raises Invalid when it is no design."""
-    return heard(_judge(document).findings(_design(design), named))
+    return heard(_judge(document).findings(_design(design, cluster_scoped), named))
 
 
 @lru_cache(maxsize=500)
@@ -61,7 +62,7 @@ def _read(document: Mapping[str, Any]) -> PolicyDocument:
 
 
 @lru_cache(maxsize=2)
-def _design(text: str) -> Design:
+def _design(text: str, cluster_scoped: Kinds) -> Design:
     from meshery_registry.domain.policies.judging import Design
 
     try:
@@ -70,4 +71,4 @@ def _design(text: str) -> Design:
         document = None
     if not isinstance(document, dict):
         raise Invalid("The design is no JSON mapping.", code="design_shape", remedy="Send a design file.")
-    return Design(document)
+    return Design(document, cluster_scoped)

@@ -16,6 +16,7 @@ from meshery_contracts.errors import Invalid, ProblemError, TooLarge, Unavailabl
 from meshery_contracts.policies import PolicyLanguage, TestOutcome
 from meshery_registry.clients.opa import OpaClient
 from meshery_registry.domain.policies import rego, trials
+from meshery_registry.domain.policies.designs import Kinds
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.verdicts import NOBODY, Heard, Named, heard, unheard
 from meshery_registry.service.policies import beside
@@ -66,8 +67,18 @@ class Evaluator:
             except MemoryError:
                 raise _too_large() from None
 
-    async def judged(self, document: Mapping[str, Any], source: str, named: Named, design: str) -> Heard:
-        """What a policy says of a design (JSON text). Raises Invalid only when that is no design."""
+    async def judged(
+        self,
+        document: Mapping[str, Any],
+        source: str,
+        named: Named,
+        design: str,
+        cluster_scoped: Kinds = frozenset(),
+    ) -> Heard:
+        """What a policy says of a design (JSON text). Raises Invalid only when that is no design.
+
+        `cluster_scoped` are the kinds that are in no namespace.
+        """
         read = _readable(document, source)
         try:
             async with self._turn:
@@ -75,7 +86,9 @@ class Evaluator:
                 async with asyncio.timeout(self._seconds):
                     if read.language is PolicyLanguage.REGO:
                         return await self._rego_judged(read, source, named, design)
-                    return await self._worker.run(beside.judged, orjson.dumps(document), named, design)
+                    return await self._worker.run(
+                        beside.judged, orjson.dumps(document), named, design, cluster_scoped
+                    )
         except TimeoutError:
             return Heard([unheard(read, named, f"it took longer than {self._seconds:g} s.")])
         except MemoryError:

@@ -34,13 +34,14 @@ from meshery_contracts.policies import (
 )
 from meshery_contracts.registry import EntityPage, ListPolicies
 from meshery_registry.domain.policies import records
+from meshery_registry.domain.policies.designs import Kinds
 from meshery_registry.domain.policies.documents import PolicyDocument, read_document
 from meshery_registry.domain.policies.records import StoredPolicy
 from meshery_registry.domain.policies.trials import hindrance
 from meshery_registry.domain.policies.verdicts import NOBODY, Heard, Named, report_of
 from meshery_registry.service.policies.evaluating import Evaluator
 from meshery_registry.service.policies.facts import policy_fact
-from meshery_registry.store import DefinitionStore, RegistrationStore
+from meshery_registry.store import ComponentStore, DefinitionStore, RegistrationStore
 from meshery_registry.store.policies import PolicyStore
 
 #: Policies in force in an organisation.
@@ -57,10 +58,11 @@ class PoliciesService:
         self._db = db
         self._store = PolicyStore()
         self._definitions = DefinitionStore()
+        self._components = ComponentStore()
         self._registrations = RegistrationStore()
         self._evaluator = evaluator
         self._clock = clock
-        self._reports: OrderedDict[tuple[UUID, str, bytes], PolicyReport] = OrderedDict()
+        self._reports: OrderedDict[tuple[UUID, int, str, bytes], PolicyReport] = OrderedDict()
 
     # --- reading ----------------------------------------------------------------------------------------------
 
@@ -171,12 +173,14 @@ class PoliciesService:
 
     async def test(self, request: TestPolicy, caller: Caller) -> TestedPolicy:
         """Run the tests of a policy, saved or not, and judge a design with it."""
-        document, source = await self._text_of(request, self._db.within(caller.organization_id), caller)
+        queries = self._db.within(caller.organization_id)
+        document, source = await self._text_of(request, queries, caller)
         read = _checked(document, source)
         tests = await self._evaluator.tried(document, source)
         findings = []
         if request.design:
-            heard = await self._evaluator.judged(document, source, NOBODY, request.design)
+            scoped = await self._components.cluster_scoped(queries, caller.organization_id)
+            heard = await self._evaluator.judged(document, source, NOBODY, request.design, scoped)
             findings = report_of(heard.findings, 1).findings
         reason = self._hindrance(read.language, tests)
         return TestedPolicy(tests=tests, findings=findings, can_enable=not reason, reason=reason)
@@ -187,12 +191,14 @@ class PoliciesService:
         enabled = await self._store.enabled(queries, caller.organization_id)
         if not enabled:
             return PolicyReport(allowed=True)
-        key = (caller.organization_id, _fingerprint(enabled), _digest(request.file))
+        generation = await self._definitions.generation(queries, caller.organization_id)
+        key = (caller.organization_id, generation, _fingerprint(enabled), _digest(request.file))
         known = self._reports.get(key)
         if known is not None:
             self._reports.move_to_end(key)
             return known
-        heard = [await self._judged(policy, request.file) for policy in enabled]
+        scoped = await self._components.cluster_scoped(queries, caller.organization_id)
+        heard = [await self._judged(policy, request.file, scoped) for policy in enabled]
         found = [one for each in heard for one in each.findings]
         report = report_of(found, len(enabled), omitted=sum(each.omitted for each in heard))
         # What failed for lack of time or of an OPA server may go better at once.
@@ -202,9 +208,9 @@ class PoliciesService:
                 self._reports.popitem(last=False)
         return report
 
-    async def _judged(self, policy: StoredPolicy, design: str) -> Heard:
+    async def _judged(self, policy: StoredPolicy, design: str, cluster_scoped: Kinds) -> Heard:
         named = Named(policy.policy_id, policy.version, policy.enforcement)
-        return await self._evaluator.judged(policy.document, policy.source, named, design)
+        return await self._evaluator.judged(policy.document, policy.source, named, design, cluster_scoped)
 
     # --- within -----------------------------------------------------------------------------------------------
 

@@ -10,17 +10,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from meshery_common import outbox
 from meshery_common.clock import Clock, utc_now
 from meshery_common.database import Transaction
-from meshery_contracts import registry as contract
-from meshery_contracts.caller import Caller, CallerKind
+from meshery_contracts.caller import Caller
 from meshery_contracts.imports import ImportEntry, Outcome
-from meshery_contracts.messages import Severity
-from meshery_contracts.registry import ModelsRegistered
 from meshery_registry.domain import names
 from meshery_registry.domain.policies.records import definition_id
 from meshery_registry.domain.prepared import PreparedModel, PreparedPackage
+from meshery_registry.service.registrations.announcing import tell_caches
 from meshery_registry.store import PackageStore, PolicyStore, RegistrationStore
 from meshery_registry.store.packages import Known
 from meshery_registry.store.registrations import Registration
@@ -238,23 +235,18 @@ class PackageRegistrar:
     async def _announce(
         self, tx: Transaction, model: PreparedModel, caller: Caller, source: Source, told: str
     ) -> None:
-        fact = ModelsRegistered(
-            organization_id=caller.organization_id,
-            user_id=None if caller.kind is CallerKind.SERVICE else caller.user_id,
-            actor=caller.actor,
-            occurred_at=self._clock(),
-            # For caches: an import brings dozens of these, and tells people of the whole itself.
-            severity=Severity.DEBUG,
-            category="model",
+        # Not for people: an import brings dozens of these, and tells them of the whole itself.
+        await tell_caches(
+            tx,
+            caller,
+            self._clock(),
+            about=model.model_id,
             action="register",
-            description=f"Model '{model.display_name}' {model.version} of {source.name or source.kind} {told}.",
-            acted_upon=model.model_id,
-            connection_id=source.registrant_id,
-            models=[model.name],
+            sentence=f"Model '{model.display_name}' {model.version} of {source.name or source.kind} {told}.",
             generation=await self._registrations.next_generation(tx, caller.organization_id),
-            registered_at=self._clock(),
+            models=[model.name],
+            registrant_id=source.registrant_id,
         )
-        await outbox.add(tx, contract.MODELS_REGISTERED, fact, subject_id=model.model_id)
 
 
 def source_of(model: PreparedModel) -> Source:

@@ -9,12 +9,14 @@ from meshery_common.database import Database, Transaction
 from meshery_contracts import registrations as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.definitions import ListConnectionDefinitions
+from meshery_contracts.endpoints import Topic
 from meshery_contracts.errors import Conflict, NotFound
 from meshery_contracts.registrations import (
     DeleteConnectionDefinition,
     DeletedDefinition,
     DeletedModel,
     DeleteModel,
+    RegistryFact,
     SetStatus,
     StatusReport,
 )
@@ -69,22 +71,18 @@ class RemovalsService:
                     request.status.value,
                     caller.user_id,
                 )
-                generation = await self._registrations.next_generation(tx, organization_id)
                 what = request.entity_type.value.capitalize()
-                sentence = f"{what} '{found.name}' was {_DOING[request.status.value]}."
-                await tell_people(
+                generation = await self._announce(
                     tx,
                     contract.STATUS_SET,
                     caller,
-                    self._clock(),
                     about=request.id,
                     entity_type=request.entity_type.value,
                     name=found.name,
+                    model=found.model_name,
                     action="update",
-                    sentence=sentence,
-                    generation=generation,
+                    sentence=f"{what} '{found.name}' was {_DOING[request.status.value]}.",
                 )
-                await self._tell_caches(tx, caller, request.id, sentence, generation, [found.model_name])
             return await tx.answer(
                 StatusReport(
                     entity_type=request.entity_type,
@@ -111,24 +109,18 @@ class RemovalsService:
                 )
             (deleted,) = await self._store.delete_models(tx, organization_id, [request.model_id])
             await self._packages.remove_unused(tx, organization_id)
-            generation = await self._registrations.next_generation(tx, organization_id)
-            sentence = (
-                f"Model '{deleted.display_name}' {deleted.version} was deleted with {deleted.components} components "
-                f"and {deleted.relationships} relationships."
-            )
-            await tell_people(
+            generation = await self._announce(
                 tx,
                 contract.MODEL_DELETED,
                 caller,
-                self._clock(),
                 about=request.model_id,
                 entity_type="model",
                 name=deleted.name,
+                model=deleted.name,
                 action="delete",
-                sentence=sentence,
-                generation=generation,
+                sentence=f"Model '{deleted.display_name}' {deleted.version} was deleted with {deleted.components} "
+                f"components and {deleted.relationships} relationships.",
             )
-            await self._tell_caches(tx, caller, request.model_id, sentence, generation, [deleted.name])
             return await tx.answer(
                 DeletedModel(
                     id=request.model_id,
@@ -164,21 +156,17 @@ class RemovalsService:
             if await self._store.is_empty(tx, organization_id, model_id):
                 await self._store.delete_models(tx, organization_id, [model_id])
             await self._packages.remove_unused(tx, organization_id)
-            generation = await self._registrations.next_generation(tx, organization_id)
-            sentence = f"Connection definition '{kind}' of model '{model}' was deleted."
-            await tell_people(
+            generation = await self._announce(
                 tx,
                 contract.DEFINITION_DELETED,
                 caller,
-                self._clock(),
                 about=definition_id,
                 entity_type="connection",
                 name=kind,
+                model=model,
                 action="delete",
-                sentence=sentence,
-                generation=generation,
+                sentence=f"Connection definition '{kind}' of model '{model}' was deleted.",
             )
-            await self._tell_caches(tx, caller, definition_id, sentence, generation, [model])
             return await tx.answer(
                 DeletedDefinition(
                     id=definition_id,
@@ -200,25 +188,53 @@ class RemovalsService:
         models = await self._store.remove_empty_models(tx, organization_id, model_ids)
         await self._packages.remove_unused(tx, organization_id)
         generation = await self._registrations.next_generation(tx, organization_id)
-        sentence = f"With connection '{name}' went what it alone registered: {len(ids)} definitions."
-        await self._tell_caches(tx, caller, registrant_id, sentence, generation, models)
-
-    async def _tell_caches(
-        self,
-        tx: Transaction,
-        caller: Caller,
-        about: UUID,
-        sentence: str,
-        generation: int,
-        models: list[str],
-    ) -> None:
         await tell_caches(
             tx,
             caller,
             self._clock(),
+            about=registrant_id,
+            action="update",
+            sentence=f"With connection '{name}' went what it alone registered: {len(ids)} definitions.",
+            generation=generation,
+            models=models,
+        )
+
+    async def _announce(
+        self,
+        tx: Transaction,
+        topic: Topic[RegistryFact],
+        caller: Caller,
+        *,
+        about: UUID,
+        entity_type: str,
+        name: str,
+        model: str,
+        action: str,
+        sentence: str,
+    ) -> int:
+        """Tell people and caches of a change; the generation that it makes."""
+        generation = await self._registrations.next_generation(tx, caller.organization_id)
+        now = self._clock()
+        await tell_people(
+            tx,
+            topic,
+            caller,
+            now,
+            about=about,
+            entity_type=entity_type,
+            name=name,
+            action=action,
+            sentence=sentence,
+            generation=generation,
+        )
+        await tell_caches(
+            tx,
+            caller,
+            now,
             about=about,
             action="update",
             sentence=sentence,
             generation=generation,
-            models=models,
+            models=[model],
         )
+        return generation
