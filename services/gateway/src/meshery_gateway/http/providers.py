@@ -115,17 +115,20 @@ async def login(call: Call) -> web.StreamResponse:
     try:
         await call.session()
     except Unauthenticated as error:
-        return _login_page(call, error, call.text("ref"))
+        page = _login_page(call, error, call.text("ref"))
+        forget_cookies(call.request, page, error.problem)
+        return page
     return call.redirect(_asked_for(call.text("ref")))
 
 
 async def receive_token(call: Call) -> web.StreamResponse:
     """Keep a token in a cookie, when it is a good one, and go on to the page that was asked for."""
-    if call.request.headers.get("Sec-Fetch-Site", "").lower() in ("cross-site", "same-site"):
+    # A form is our own: the guard has seen to it. A link is followed by no page, and by no login that `ref` leads on.
+    if call.request.method != "POST" and call.request.headers.get("Sec-Fetch-Site", "none").lower() != "none":
         raise Forbidden(
-            "A page of another site cannot log anybody in.",
+            "A link on a page cannot log anybody in.",
             code="origin_foreign",
-            cause="A link or a page elsewhere led here with a token that need not be the visitor's own.",
+            cause="It led here with a token that need not be the visitor's own.",
             remedy="Open /user/login, and enter your token there.",
         )
     sent = await call.form() if call.request.method == "POST" else {}
@@ -168,7 +171,6 @@ def _login_page(call: Call, error: ProblemError, ref: str) -> web.Response:
         ref=escape(ref),
     )
     response.set_status(401)
-    forget_cookies(call.request, response, problem)
     return response
 
 
