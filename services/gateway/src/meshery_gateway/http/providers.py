@@ -123,8 +123,7 @@ async def login(call: Call) -> web.StreamResponse:
 
 async def receive_token(call: Call) -> web.StreamResponse:
     """Keep a token in a cookie, when it is a good one, and go on to the page that was asked for."""
-    # A form is our own: the guard has seen to it. A link is followed by no page, and by no login that `ref` leads on.
-    if call.request.method != "POST" and call.request.headers.get("Sec-Fetch-Site", "none").lower() != "none":
+    if call.request.method != "POST" and not _opened_by_hand(call.request):
         raise Forbidden(
             "A link on a page cannot log anybody in.",
             code="origin_foreign",
@@ -145,6 +144,19 @@ async def receive_token(call: Call) -> web.StreamResponse:
     return response
 
 
+def _opened_by_hand(request: web.Request) -> bool:
+    """Whether no page led to this link, and no login that `ref` leads on from; of a form the guard has seen to it.
+
+    Over plain HTTP browsers do not say so: then none is believed. A program, which asks for no page, may send it.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "").lower()
+    return site == "none" or (not site and not _wants_page(request))
+
+
+def _wants_page(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
+
+
 async def logout(call: Call) -> web.StreamResponse:
     """Forget the token and the provider."""
     response = call.redirect("/provider")
@@ -161,7 +173,7 @@ async def get_token(call: Call) -> web.StreamResponse:
 
 def _login_page(call: Call, error: ProblemError, ref: str) -> web.Response:
     """A form for the token, to a person; a program gets the error. Raises it."""
-    if "text/html" not in call.request.headers.get("Accept", ""):
+    if not _wants_page(call.request):
         raise error
     problem = error.problem
     response = _page(
