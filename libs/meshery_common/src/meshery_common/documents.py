@@ -116,6 +116,11 @@ def write_documents(documents: Iterable[Any]) -> str:
     return text
 
 
+def json_as_yaml(content: bytes) -> str:
+    """A JSON document as YAML, which takes long: see `write_documents`."""
+    return write_documents([orjson.loads(content)])
+
+
 def read_documents(text: str) -> list[Any]:
     """The documents of a text, empty ones left out. Raises Invalid with line and column, or in JSON with the path."""
     text = text.lstrip("\ufeff")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +34,7 @@ from meshery_contracts.keys import Key
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
 from meshery_testkit.facts import Facts
+from meshery_testkit.hosting import processes_beside
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -54,16 +52,6 @@ def components(design: Design) -> list[dict[str, Any]]:
 
 def names(design: Design) -> list[str]:
     return [one["displayName"] for one in components(design)]
-
-
-def processes_beside() -> int:
-    """How many processes do heavy work for this one."""
-    found = 0
-    for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            found += parent == os.getpid() and b"process_beside" in (folder / "cmdline").read_bytes()
-    return found
 
 
 async def test_a_large_change_of_a_small_design_is_made_beside_the_service(client: Client) -> None:

@@ -138,9 +138,11 @@ class Call:
             idempotency_key=self.idempotency_key,
         )
 
-    async def beside(self, read: Callable[[bytes], ValueT], content: bytes) -> ValueT:
+    async def beside(
+        self, read: Callable[[bytes], ValueT], content: bytes, *, from_bytes: int = _HEAVY_BYTES
+    ) -> ValueT:
         """Read bytes, large ones in a process beside, which imports the module of `read`."""
-        if len(content) > _HEAVY_BYTES:
+        if len(content) > from_bytes:
             return await self._means.worker.run(read, content)
         return read(content)
 
