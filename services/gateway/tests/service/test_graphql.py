@@ -10,6 +10,7 @@ import orjson
 import pytest
 from aiohttp import ClientSession
 
+from meshery_common.idempotency import MAX_KEY_LENGTH
 from meshery_contracts import connections, definitions, designs, events, identity, inventory
 from meshery_contracts.caller import Caller
 from meshery_contracts.designs import Design, DesignPage, NullString, Visibility
@@ -186,6 +187,13 @@ async def test_a_repeated_mutation_repeats_its_keys(http: ClientSession, stubs: 
     for _ in range(2):
         await send(http, query, variables={"id": str(uuid4())}, headers={"Idempotency-Key": "once"})
     assert seen == ["once.1", "once.2"] * 2
+    seen.clear()
+    longest = "k" * MAX_KEY_LENGTH
+    for _ in range(2):
+        await send(http, query, variables={"id": str(uuid4())}, headers={"Idempotency-Key": longest})
+    assert len(set(seen)) == 2
+    assert seen[:2] == seen[2:]
+    assert max(map(len, seen)) <= MAX_KEY_LENGTH
 
 
 async def test_a_design_is_cloned(http: ClientSession, stubs: Stubs, person: Caller) -> None:

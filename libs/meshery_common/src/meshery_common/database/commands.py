@@ -15,14 +15,11 @@ from meshery_common.database.pool import Connection
 from meshery_common.database.scope import Scope
 from meshery_common.database.transaction import Queries, Transaction
 from meshery_common.encoding import encode
-from meshery_common.idempotency import Repeated
+from meshery_common.idempotency import MAX_KEY_LENGTH, Repeated
 from meshery_contracts.errors import Conflict, DeadlineExceeded, Invalid
 from meshery_contracts.messages import Message
 
 AnswerT = TypeVar("AnswerT", bound=Message)
-
-#: The longest key a client may choose, in characters.
-MAX_KEY_LENGTH = 200
 
 
 class Command(Transaction):

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from meshery_common.context import current_request
 from meshery_common.database import Database
+from meshery_common.idempotency import key_of_part
 from meshery_connections.clients import RegistryClient, custom_definitions
 from meshery_connections.clients.kubeconfigs import Kubeconfigs, described
 from meshery_connections.clients.problems import kubeconfig_problem, problem_of
@@ -69,7 +70,7 @@ class DefinitionsService:
         wish = ImportDefinitions(file=UploadedFile(file_name="crds.json", content_gzip=packed))
         serving = current_request()
         key = serving.idempotency_key if serving is not None else ""
-        return (await self._registry.import_definitions(wish, f"{key}.import" if key else "")).id
+        return (await self._registry.import_definitions(wish, key_of_part(key, "import"))).id
 
     async def _chosen(self, request: RegisterDefinitions) -> Context:
         try:

@@ -10,6 +10,7 @@ from uuid import UUID
 from graphql import FieldNode, FragmentSpreadNode, GraphQLResolveInfo, InlineFragmentNode, SelectionSetNode
 
 from meshery_common.bus import Bus
+from meshery_common.idempotency import key_of_part
 from meshery_contracts import connections, designs
 from meshery_contracts.endpoints import Endpoint
 from meshery_contracts.errors import FieldProblem, Invalid, NotFound, ProblemError
@@ -51,7 +52,7 @@ class Context:
         if endpoint.command and self._idempotency_key:
             # Root fields of a mutation run one after the other, so the n-th is the n-th in a repeat, too.
             self._commands += 1
-            key = f"{self._idempotency_key}.{self._commands}"
+            key = key_of_part(self._idempotency_key, str(self._commands))
         async with self._turns:
             return await self._bus.request(
                 endpoint, request, assertion=self.session.assertion, idempotency_key=key
