@@ -101,8 +101,9 @@ class _KubernetesDumper(_SafeDumper):  # type: ignore[misc]  # the C dumper has 
 
 for _tag, _pattern, _first in (
     ("bool", r"y|Y|n|N", "yYnN"),
-    ("int", r"[-+]?0o[0-7]+", "-+0"),
-    ("float", r"[-+]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", "-+0123456789."),
+    ("int", r"[-+]?_*0_*[oObBxX][0-9a-fA-F_]+", "-+0"),
+    # Go's reader drops all underscores first; 08, which is no octal number, is 8 to it.
+    ("float", r"(?=.*[0-9])[-+]?[0-9_]*(?:\.[0-9_]*)?(?:[eE](?:_*[-+])?[0-9_]+)?", "-+0123456789."),
 ):
     _KubernetesDumper.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
@@ -113,6 +114,11 @@ def write_documents(documents: Iterable[Any]) -> str:
     """Documents as YAML, one after the other, keys in the order that they have."""
     text: str = yaml.dump_all(documents, Dumper=_KubernetesDumper, sort_keys=False, allow_unicode=True)
     return text
+
+
+def json_as_yaml(content: bytes) -> str:
+    """A JSON document as YAML, which takes long: see `write_documents`."""
+    return write_documents([orjson.loads(content)])
 
 
 def read_documents(text: str) -> list[Any]:
@@ -160,7 +166,11 @@ def _check_repeats(text: str) -> None:
             repeating.append((found, pairs))
         return found
 
-    document = json.loads(text, object_pairs_hook=read)
+    try:
+        document = json.loads(text, object_pairs_hook=read)
+    except RecursionError:
+        # What was read first was not this deep: the deep value was lost to one behind the same key.
+        raise _too_deep("The file") from None
     if repeating:
         # The last one to be complete stands in none that repeats a key, too, which could have lost it.
         holder, pairs = repeating[-1]

@@ -112,6 +112,13 @@ def test_a_key_that_stands_twice_is_refused_for_one_of_its_values_would_be_lost(
     assert (problem.code, problem.fields[0].path) == ("document_key_twice", path)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"b": ', "}")])
+def test_a_deep_value_that_a_second_key_hides_is_refused(opening: str, closing: str) -> None:
+    """What is left of the text is flat: only the search for keys that stand twice meets the depth."""
+    deep = opening * 1000 + "1" + closing * 1000
+    assert refused(f'{{"a": {deep}, "a": 1}}').problem.code == "document_too_deep"
+
+
 @pytest.mark.parametrize("text", ["a: \x01", "a: !!int x", "a: !!bool perhaps", "%YAML 9.9\n---\na: 1"])
 def test_what_cannot_be_read_is_refused_without_a_place_as_well(text: str) -> None:
     assert refused(text).problem.code == "document_unreadable"
@@ -205,6 +212,16 @@ def test_values_of_a_request_are_held_to_the_same_rules() -> None:
         "12E-4",
         "1.e5",
         ".5e1",
+        "1e5_0",
+        "08",
+        "-09",
+        "+08.5",
+        "0_8",
+        "-_1",
+        "+.5",
+        "-.5",
+        "0X1F",
+        "0B11",
         "y",
         "N",
         "0o17",
@@ -227,6 +244,14 @@ def test_texts_that_others_take_for_something_else_are_written_in_quotes(text: s
     written = write_documents([{"a": text}])
     assert written == f"a: '{text}'\n"
     assert read_documents(written) == [{"a": text}]
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 200_000, "1e" + "_" * 200_000, "-" + "_" * 200_000, "0" + "_" * 200_000]
+)
+def test_a_long_text_that_begins_as_a_number_is_written_at_once(text: str) -> None:
+    """Looking for its end again from each of its digits would take minutes."""
+    assert write_documents([{"a": text + "x"}]).split() == ["a:", text + "x"]
 
 
 @pytest.mark.parametrize(

@@ -43,8 +43,9 @@ class UploadedFile(Message):
 class SourceCredentials(Message):
     """What a private source wants to see: a user name with a password, or a token.
 
-    They go over https, unless the installation fetches over http, to the host that the source names and to no other.
-    They are kept encrypted until the source is fetched, and shown to nobody.
+    They go over https, unless the installation fetches over http, to the host that the source names and to no other;
+    an OCI registry may want a password at a token server of its own domain. They are kept encrypted until the source
+    is fetched, and shown to nobody.
     """
 
     user: Annotated[str, Field(max_length=255, pattern="^[^:\\x00-\\x1f\\x7f]*$")] = Field(

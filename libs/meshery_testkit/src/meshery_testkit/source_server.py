@@ -117,7 +117,7 @@ class SourceServer:
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(f"{request.method} {request.path}")
         self.shown.append(request.headers.get("Authorization", ""))
-        if request.path.startswith("/v2/") or request.path == "/token":
+        if request.path not in self.files and (request.path.startswith("/v2/") or request.path == "/token"):
             return self._registry(request)
         if self.login and self.shown[-1] != self.login:
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="here"'})

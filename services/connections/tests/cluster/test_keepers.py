@@ -23,7 +23,7 @@ from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.hosting import hosted
-from meshery_testkit.nats import NATSForTests
+from meshery_testkit.nats import NATSForTests, People
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(90)]
 Ask = Callable[..., Awaitable[Any]]
@@ -154,11 +154,41 @@ async def test_the_agent_of_a_cluster_is_told_to_read_it_anew(
 
     async with Bus.connect(nats.bus_settings("meshsync"), service="meshsync") as agent:
         await agent.subscribe("meshery.meshsync.request", tell)
-        # The keeper may only just have begun, which is when it counts.
-        while not told:
-            await ask(contract.RESYNC, ConnectionId(connection_id=connection_id), caller)
-            await asyncio.sleep(0.1)
+        await ask(contract.RESYNC, ConnectionId(connection_id=connection_id), caller)
+        await eventually(lambda: bool(told))
     assert orjson.loads(told[0])["Request"]["Entity"] == "resync-discovery"
+
+
+async def test_a_wish_that_nobody_heard_is_passed_on_once(
+    settings: ConnectionsSettings,
+    caller: Caller,
+    people: People,
+    sandbox_cluster: ClusterForTests,
+    nats: NATSForTests,
+) -> None:
+    told: list[bytes] = []
+
+    async def tell(message: Any) -> None:
+        told.append(message.data)
+
+    async with (
+        Bus.connect(nats.bus_settings("meshsync"), service="meshsync") as agent,
+        Bus.connect(nats.bus_settings("gateway"), service="gateway") as gateway,
+    ):
+        await agent.subscribe("meshery.meshsync.request", tell)
+        request = RegisterKubeconfig(kubeconfig=sandbox_cluster.kubeconfig, meshsync_mode="operator")
+        who = people.assertion(caller)
+        # It watches nothing.
+        async with hosted(running(settings.model_copy(update={"run_meshsync": False}))):
+            reply = await gateway.request(contract.REGISTER_KUBECONFIG, request, assertion=who)
+            wish = ConnectionId(connection_id=reply.connected_contexts[0].connection_id)
+            await gateway.request(contract.RESYNC, wish, assertion=who)
+        async with hosted(running(settings)):
+            await eventually(lambda: bool(told))
+        async with hosted(running(settings)):
+            await gateway.request(contract.RESYNC, wish, assertion=who)
+            await eventually(lambda: len(told) > 1)
+    assert len(told) == 2
 
 
 async def test_a_restarted_api_server_is_waited_for(

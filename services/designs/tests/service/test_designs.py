@@ -34,6 +34,7 @@ from meshery_contracts.keys import Key
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
 from meshery_testkit.facts import Facts
+from meshery_testkit.hosting import processes_beside
 
 pytestmark = pytest.mark.usefixtures("service")
 
@@ -51,6 +52,15 @@ def components(design: Design) -> list[dict[str, Any]]:
 
 def names(design: Design) -> list[str]:
     return [one["displayName"] for one in components(design)]
+
+
+async def test_a_large_change_of_a_small_design_is_made_beside_the_service(client: Client) -> None:
+    saved = await created(client, "a")
+    assert processes_beside() == 0
+    many = [a_component(name=f"part-{number}", data={"key": "x" * 1000}) for number in range(100)]
+    request = UpdateDesign(design_id=saved.id, changes=ComponentChanges(changed=many))
+    assert len(names(await client.ask(designs.UPDATE, request))) == 101
+    assert processes_beside() == 1
 
 
 async def test_a_design_is_saved_read_listed_and_deleted(client: Client) -> None:

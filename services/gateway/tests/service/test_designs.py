@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from aiohttp import ClientSession
 
 from meshery_contracts import designs
 from meshery_testkit.builders import a_design
+from meshery_testkit.hosting import processes_beside
 from meshery_testkit.stubs import Stubs
 
 FILE = base64.b64encode(b"kind: ConfigMap").decode()
@@ -68,6 +70,16 @@ async def test_a_design_is_downloaded_as_a_file(http: ClientSession, stubs: Stub
         assert reply.headers["Content-Disposition"] == "attachment;filename=my_sh_p.yml"
         # Without the quotes Kubernetes would read a number.
         assert await reply.text() == "name: shop\ncommit: '12e3'\n"
+
+
+async def test_a_large_design_is_written_beside_the_gateway(http: ClientSession, stubs: Stubs) -> None:
+    """A deep one becomes twenty times as long, which takes seconds: in threads, half of them were nobody else's."""
+    file = json.dumps({"name": "shop", "components": ["x" * 100] * 1000})
+    await stubs.answer(designs.GET, a_design(pattern_file=file))
+    assert processes_beside() == 0
+    async with http.get(f"/api/pattern/download/{uuid4()}") as reply:
+        assert (await reply.text()).startswith("name: shop\ncomponents:\n- xxx")
+    assert processes_beside() == 1
 
 
 async def test_a_design_is_downloaded_as_a_manifest(http: ClientSession, stubs: Stubs) -> None:

@@ -129,14 +129,33 @@ async def test_a_bad_token_is_not_kept(http: ClientSession, token: str) -> None:
         assert (reply.status, reply.content_type) == (401, "application/json")
 
 
-async def test_no_other_site_logs_anybody_in(http: ClientSession, people: People) -> None:
-    """With the token of whoever made the page: what is then saved would be his."""
+async def test_a_bad_token_leaves_the_good_one_alone(http: ClientSession, people: People) -> None:
+    """Who mistypes another one is still who he was."""
     people.tokens["good"] = people.caller()
-    for site in ("cross-site", "same-site"):
+    headers = {**BROWSER, "Cookie": "token=good"}
+    async with http.post("/api/user/token", data={"token": "bad"}, headers=headers) as reply:
+        assert reply.status == 401
+        assert not reply.cookies
+
+
+async def test_a_login_form_is_short(http: ClientSession) -> None:
+    """Anybody may send one: taking a megabyte of fields apart would hold up everybody else."""
+    async with http.post("/api/user/token", data=b"a=&" * 30_000) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (413, "body_too_large")
+
+
+async def test_no_other_site_logs_anybody_in(http: ClientSession, people: People) -> None:
+    """With the token of whoever made the page or the link: what is then saved would be his."""
+    people.tokens["good"] = people.caller()
+    # Of the same origin is what a login leads on to: `ref` may have come from elsewhere, too.
+    for site in ("cross-site", "same-site", "same-origin"):
         async with http.get("/api/user/token?token=good", headers={"Sec-Fetch-Site": site}) as reply:
             assert (reply.status, (await reply.json())["code"]) == (403, "origin_foreign")
             assert not reply.cookies
-    async with http.get(
-        "/api/user/token?token=good", headers={"Sec-Fetch-Site": "none"}, allow_redirects=False
-    ) as reply:
-        assert (reply.status, reply.cookies["token"].value) == (302, "good")
+    # Over plain HTTP a browser does not say from where a link was followed; a program never does.
+    async with http.get("/api/user/token?token=good", headers=BROWSER) as reply:
+        assert (reply.status, (await reply.json())["code"]) == (403, "origin_foreign")
+        assert not reply.cookies
+    for headers in ({**BROWSER, "Sec-Fetch-Site": "none"}, {}):
+        async with http.get("/api/user/token?token=good", headers=headers, allow_redirects=False) as reply:
+            assert (reply.status, reply.cookies["token"].value) == (302, "good")

@@ -158,6 +158,18 @@ async def test_an_oci_registry_that_gives_tokens_for_a_password(
     assert stranger.shown == []
 
 
+async def test_where_an_oci_registry_redirects_to_nobody_asks_for_the_password(
+    server: SourceServer, stranger: SourceServer, fetcher: Fetcher
+) -> None:
+    """The other server is of the same host here, as neighbours of one domain are: a token server might be."""
+    server.login = ""
+    server.files["/v2/charts/shop/manifests/1.0.0"] = moved(stranger.url)
+    with pytest.raises(Invalid, match="cannot be read") as caught:
+        await OciClient(fetcher).pull(OciSource(server.host, "charts/shop", "1.0.0"), BASIC)
+    assert "not sent there" in caught.value.problem.probable_cause[0]
+    assert (server.shown, stranger.shown) == ([""], [""])
+
+
 async def test_an_oci_registry_that_takes_the_password_or_a_token_itself(
     server: SourceServer, fetcher: Fetcher
 ) -> None:

@@ -70,9 +70,16 @@ class ObservationStore:
         await tx.execute("update connections set resyncs = resyncs + 1 where id = $1", connection_id)
         tx.notify(RESYNCS_CHANNEL)
 
-    async def resyncs(self, queries: Queries, connection_id: UUID) -> int:
-        """How often that was wished for."""
-        return int(await queries.fetchval("select resyncs from connections where id = $1", connection_id))
+    async def wished_resync(self, queries: Queries, connection_id: UUID) -> int | None:
+        """The number of the newest such wish; None when it was passed on."""
+        wished: int | None = await queries.fetchval(
+            "select resyncs from connections where id = $1 and resyncs <> resyncs_done", connection_id
+        )
+        return wished
+
+    async def set_resynced(self, queries: Queries, connection_id: UUID, wished: int) -> None:
+        """The wishes up to this one were passed on."""
+        await queries.execute("update connections set resyncs_done = $2 where id = $1", connection_id, wished)
 
     async def set_components(self, queries: Queries, connection_id: UUID, components: dict[str, Any]) -> None:
         """What was registered of the cluster's kinds."""

@@ -19,16 +19,15 @@ class Resyncs:
         self._store = ObservationStore()
 
     async def follow(self, stored: StoredConnection) -> None:
-        """Look at the count whenever it may have changed. What was wished for earlier came with the watch's begin."""
+        """Pass on every wish: also what was wished while nobody kept the cluster, or while NATS was away."""
         queries = self._db.within(EVERY_ORGANIZATION)
-        done = await self._store.resyncs(queries, stored.id)
         async with self._db.listen(RESYNCS_CHANNEL) as wakes:
             async for _ in wakes:
-                wished = await self._store.resyncs(queries, stored.id)
-                if wished == done:
+                wished = await self._store.wished_resync(queries, stored.id)
+                if wished is None:
                     continue
                 if stored.meshsync_mode == "embedded":
                     await self._processes.resync(stored.id)
                 else:
                     await self._agents.resync()
-                done = wished
+                await self._store.set_resynced(queries, stored.id, wished)

@@ -280,8 +280,9 @@ class DesignsService:
 
     async def _edited(self, current: Design, request: UpdateDesign) -> StoredFile:
         """The version after `current`, or after the one that the request began with."""
+        changes = "" if request.changes is None else request.changes.model_dump_json()
         return await self._beside.run_if_long(
-            len(current.pattern_file) + len(request.file or ""),
+            len(current.pattern_file) + len(request.file or "") + len(changes),
             saving.edited,
             *(current.pattern_file, current.name, request.file, request.changes),
             *(current.id, request.name or "", (request.base_version or current.version) + 1, uuid4),

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 
-import orjson
 from aiohttp import web
 
-from meshery_common.documents import write_documents
+from meshery_common.documents import json_as_yaml
+from meshery_common.processes import LONG
 from meshery_contracts import designs as contract
 from meshery_contracts.designs import DesignType, ExportDesign, GetDesign
 from meshery_contracts.errors import Invalid, NotFound
@@ -27,7 +26,8 @@ async def download_design(call: Call) -> web.StreamResponse:
     wanted = call.text("export")
     if wanted.lower() in ("", "false"):
         design = await call.ask(contract.GET, GetDesign(design_id=call.id()))
-        text = await asyncio.to_thread(_as_yaml, design.pattern_file)
+        # Longer than the file is YAML that is deep, and much slower to write than JSON is to read.
+        text = await call.beside(json_as_yaml, design.pattern_file.encode(), from_bytes=LONG)
         return _attachment(text.encode(), design.name, "yml", "application/yaml")
     if wanted.lower() != DesignType.KUBERNETES_MANIFEST.lower():
         raise _no_format(f"as {wanted[:100]!r}")
@@ -76,10 +76,6 @@ def _attachment(content: bytes, name: str, suffix: str, media_type: str) -> web.
         content_type=media_type,
         headers={"Content-Disposition": f"attachment;filename={plain}.{suffix}"},
     )
-
-
-def _as_yaml(file: str) -> str:
-    return write_documents([orjson.loads(file)])
 
 
 ROUTES = (

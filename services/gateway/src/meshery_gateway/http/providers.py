@@ -115,17 +115,20 @@ async def login(call: Call) -> web.StreamResponse:
     try:
         await call.session()
     except Unauthenticated as error:
-        return _login_page(call, error, call.text("ref"), tried=TOKEN_COOKIE in call.request.cookies)
+        tried = TOKEN_COOKIE in call.request.cookies
+        page = _login_page(call, error, call.text("ref"), tried=tried)
+        forget_cookies(call.request, page, error.problem)
+        return page
     return call.redirect(_asked_for(call.text("ref")))
 
 
 async def receive_token(call: Call) -> web.StreamResponse:
     """Keep a token in a cookie, when it is a good one, and go on to the page that was asked for."""
-    if call.request.headers.get("Sec-Fetch-Site", "").lower() in ("cross-site", "same-site"):
+    if call.request.method != "POST" and not _opened_by_hand(call.request):
         raise Forbidden(
-            "A page of another site cannot log anybody in.",
+            "A link on a page cannot log anybody in.",
             code="origin_foreign",
-            cause="A link or a page elsewhere led here with a token that need not be the visitor's own.",
+            cause="It led here with a token that need not be the visitor's own.",
             remedy="Open /user/login, and enter your token there.",
         )
     sent = await call.form() if call.request.method == "POST" else {}
@@ -140,6 +143,19 @@ async def receive_token(call: Call) -> web.StreamResponse:
     response = call.redirect(_asked_for(ref))
     _set_cookie(call, response, TOKEN_COOKIE, token.strip(), None)
     return response
+
+
+def _opened_by_hand(request: web.Request) -> bool:
+    """Whether no page led to this link, and no login that `ref` leads on from; of a form the guard has seen to it.
+
+    Over plain HTTP browsers do not say so: then none is believed. A program, which asks for no page, may send it.
+    """
+    site = request.headers.get("Sec-Fetch-Site", "").lower()
+    return site == "none" or (not site and not _wants_page(request))
+
+
+def _wants_page(request: web.Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 async def logout(call: Call) -> web.StreamResponse:
@@ -161,13 +177,12 @@ def _login_page(call: Call, error: ProblemError, ref: str, *, tried: bool) -> we
 
     Raises it.
     """
-    if "text/html" not in call.request.headers.get("Accept", ""):
+    if not _wants_page(call.request):
         raise error
     problem = error.problem
     told = f'<p role="alert">{escape(problem.title)}</p>' if tried else ""
     response = _page("login.html", problem=told, ref=escape(ref))
     response.set_status(401)
-    forget_cookies(call.request, response, problem)
     return response
 
 

@@ -13,7 +13,7 @@ import orjson
 from meshery_contracts.errors import Invalid, TooLarge
 from meshery_registry.clients.files import SourceFile
 from meshery_registry.clients.problems import translated
-from meshery_registry.domain.logins import BASIC, BEARER, may_log_in
+from meshery_registry.domain.logins import BASIC, BEARER, may_log_in, same_origin
 from meshery_registry.domain.sources import OciSource
 from meshery_web import Fetched, Fetcher, FetchError, Reason
 
@@ -99,6 +99,8 @@ class _Pull:
         url = f"{self._base}/{what}"
         answer = await self._asked(url, headers, max_bytes)
         if answer.status == 401 and not self._authorization:
+            if self._login and not same_origin(answer.url, url):
+                raise _unreadable("Its registry redirects elsewhere: credentials are not sent there.")
             self._authorization = await self._token(answer.headers.get("www-authenticate", ""))
             answer = await self._asked(url, headers, max_bytes)
         if answer.status != 200:
