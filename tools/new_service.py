@@ -20,7 +20,9 @@ NEXT = """\
 {name} is there. What is left for you:
   1. say what it is for: services/{name}/README.md, pyproject.toml and src/{package}/__init__.py
   2. replace things by what it owns: libs/meshery_contracts/src/meshery_contracts/{token}.py first, with its keys
+     (files, tables and tests that are named after things, too)
   3. name whom it calls and hears: libs/meshery_contracts/src/meshery_contracts/wiring.py
+     (it asks in a clients.py and hears in a workers.py: see "Add an endpoint" and "Consume facts" in CONTRIBUTING.md)
   4. show it on the web: see "Show it on the web" in CONTRIBUTING.md
   5. name it in ARCHITECTURE.md, README.md and CHANGELOG.md
   6. make check, make test M={name}

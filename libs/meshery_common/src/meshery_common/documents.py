@@ -103,7 +103,7 @@ for _tag, _pattern, _first in (
     ("bool", r"y|Y|n|N", "yYnN"),
     ("int", r"[-+]?_*0_*[oObBxX][0-9a-fA-F_]+", "-+0"),
     # Go's reader drops all underscores first; 08, which is no octal number, is 8 to it.
-    ("float", r"(?=.*[0-9])[-+]?[0-9_]*\.?[0-9_]*(?:[eE][-+_]*[0-9_]+)?", "-+0123456789."),
+    ("float", r"(?=.*[0-9])[-+]?[0-9_]*(?:\.[0-9_]*)?(?:[eE](?:_*[-+])?[0-9_]+)?", "-+0123456789."),
 ):
     _KubernetesDumper.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)

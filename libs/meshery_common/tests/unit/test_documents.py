@@ -247,6 +247,14 @@ def test_texts_that_others_take_for_something_else_are_written_in_quotes(text: s
 
 
 @pytest.mark.parametrize(
+    "text", ["1" * 200_000, "1e" + "_" * 200_000, "-" + "_" * 200_000, "0" + "_" * 200_000]
+)
+def test_a_long_text_that_begins_as_a_number_is_written_at_once(text: str) -> None:
+    """Looking for its end again from each of its digits would take minutes."""
+    assert write_documents([{"a": text + "x"}]).split() == ["a:", text + "x"]
+
+
+@pytest.mark.parametrize(
     "value",
     ["", " a ", "a: b", "- x", "#", "é\u2028", "two\nlines\n", 1, 1.5, 1e300, True, None, [], {}, {"b": [1]}],
 )

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from meshery_common.bus import Bus
 from meshery_contracts.caller import Caller
 from meshery_contracts.endpoints import Endpoint, Topic
-from meshery_contracts.messages import Message
+from meshery_contracts.messages import Fact, Message
 from meshery_testkit.nats import NATSForTests, People
 
 RequestT = TypeVar("RequestT", bound=Message)
@@ -57,7 +57,7 @@ class Stubs:
         return asked
 
     async def tell(self, topic: Topic[Any], event: Message, organization_id: UUID, about: object) -> None:
-        """Announce to whoever watches; a fact goes past JetStream, which watchers do not need."""
+        """Announce to whoever watches; a fact goes past JetStream, which watchers do not need: see `store`."""
         bus = await self.bus(topic.service)
         if topic.durable:
             await bus.publish(
@@ -65,6 +65,19 @@ class Stubs:
             )
         else:
             await bus.publish_live(topic, event, organization_id, about)
+
+    async def store(
+        self, topic: Topic[Any], fact: Fact, about: object, *, message_id: UUID | None = None
+    ) -> None:
+        """Announce a fact for those who consume it; with the same message id it arrives as a repeat."""
+        bus = await self.bus(topic.service)
+        await bus.streams.ensure_own_stream()
+        await bus.streams.publish(
+            topic.subject_for(fact.organization_id, str(about)),
+            fact.model_dump_json().encode(),
+            message_id=str(message_id or uuid4()),
+            headers={},
+        )
 
 
 @pytest.fixture

@@ -469,8 +469,6 @@ async def test_what_a_deleted_connection_held_is_forgotten(
 ) -> None:
     design = await saved(client, a_component(name="settings"))
     await done(client, facts, design)
-    bus = await stubs.bus("connections")
-    await bus.streams.ensure_own_stream()
     told = ConnectionFact(
         organization_id=client.caller.organization_id,
         occurred_at=design.created_at,
@@ -484,10 +482,7 @@ async def test_what_a_deleted_connection_held_is_forgotten(
     )
     for status in (ConnectionStatus.MAINTENANCE, ConnectionStatus.DELETED):
         fact = told.model_copy(update={"status": status})
-        subject = connections.CHANGED.subject_for(fact.organization_id, cluster.connection_id)
-        await bus.streams.publish(
-            subject, fact.model_dump_json(by_alias=True).encode(), message_id=str(uuid4()), headers={}
-        )
+        await stubs.store(connections.CHANGED, fact, cluster.connection_id)
     async with asyncio.timeout(10):
         while await database.fetchval(EVERY_ORGANIZATION, "select count(*) from deployed_objects"):
             await asyncio.sleep(0.02)

@@ -96,6 +96,7 @@ async def test_who_is_elsewhere_is_asked_for_a_token(http: ClientSession, people
         page = await reply.text()
     assert "<img" not in page
     assert 'action="/api/user/token"' in page
+    assert "alert" not in page
     # A program gets the error as everywhere.
     async with http.get("/user/login", headers={**ELSEWHERE, "Accept": "*/*"}) as reply:
         assert (reply.status, reply.content_type) == (401, "application/json")
@@ -123,6 +124,7 @@ async def test_a_bad_token_is_not_kept(http: ClientSession, token: str) -> None:
     async with http.post("/api/user/token", data={"token": token}, headers=BROWSER) as reply:
         assert (reply.status, reply.content_type) == (401, "text/html")
         assert not reply.cookies
+        assert 'role="alert"' in await reply.text()
     async with http.post("/api/user/token", data={"token": token}) as reply:
         assert (reply.status, reply.content_type) == (401, "application/json")
 

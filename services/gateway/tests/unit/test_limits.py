@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import Any
 
 import pytest
-from graphql import GraphQLError, build_schema, get_introspection_query
+from graphql import GraphQLError, GraphQLObjectType, build_schema, get_introspection_query
 
 from meshery_gateway.graphql import limits
 from meshery_gateway.graphql.limits import Documents
@@ -80,6 +81,21 @@ def test_the_documents_used_least_are_forgotten(monkeypatch: pytest.MonkeyPatch)
 )  # fmt: skip
 def test_sizes_of_lists_multiply(text: str, expected: int) -> None:
     assert cost(text) == expected
+
+
+def test_fields_that_ask_a_service_are_weighed_as_requests() -> None:
+    schema = executable()
+    roots = (schema.query_type, schema.mutation_type, schema.subscription_type)
+    below = [
+        one for one in schema.type_map.values() if isinstance(one, GraphQLObjectType) and one not in roots
+    ]
+    asking = {
+        f"{one.name}.{name}"
+        for one in below
+        for name, field in one.fields.items()
+        if iscoroutinefunction(field.resolve)
+    }
+    assert asking == limits.ASKING
 
 
 def test_sizes_may_come_in_variables() -> None:

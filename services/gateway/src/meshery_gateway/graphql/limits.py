@@ -57,7 +57,7 @@ SIZE_ARGUMENTS = frozenset({"pageSize", "pagesize", "first", "limit"})
 ASSUMED_LENGTH = 10
 #: What one request on the bus counts for, beside the fields of its answer.
 REQUEST_COST = 10
-#: Fields below the root that ask a service each.
+#: Fields below the root that ask a service each: those whose resolvers are coroutines. A test names what is missing.
 ASKING = frozenset(
     {
         "Design.versions",
@@ -69,6 +69,8 @@ ASKING = frozenset(
         "PolicyDelivery.policy",
         "Quarantined.definition",
         "RunDelivery.run",
+        "CloneDelivery.design",
+        "CloneDelivery.original",
         "ConnectionDelivery.connection",
         "DesignDelivery.design",
     }

@@ -115,7 +115,8 @@ async def login(call: Call) -> web.StreamResponse:
     try:
         await call.session()
     except Unauthenticated as error:
-        page = _login_page(call, error, call.text("ref"))
+        tried = TOKEN_COOKIE in call.request.cookies
+        page = _login_page(call, error, call.text("ref"), tried=tried)
         forget_cookies(call.request, page, error.problem)
         return page
     return call.redirect(_asked_for(call.text("ref")))
@@ -138,7 +139,7 @@ async def receive_token(call: Call) -> web.StreamResponse:
     try:
         await call.session_of(checked_token(token.strip()))
     except Unauthenticated as error:
-        return _login_page(call, error, ref)
+        return _login_page(call, error, ref, tried=True)
     response = call.redirect(_asked_for(ref))
     _set_cookie(call, response, TOKEN_COOKIE, token.strip(), None)
     return response
@@ -171,17 +172,16 @@ async def get_token(call: Call) -> web.StreamResponse:
     return call.answer({PROVIDER_COOKIE: session.provider, "token": session.token})
 
 
-def _login_page(call: Call, error: ProblemError, ref: str) -> web.Response:
-    """A form for the token, to a person; a program gets the error. Raises it."""
+def _login_page(call: Call, error: ProblemError, ref: str, *, tried: bool) -> web.Response:
+    """A form for the token, to a person, with what was wrong with the one he tried; a program gets the error.
+
+    Raises it.
+    """
     if not _wants_page(call.request):
         raise error
     problem = error.problem
-    response = _page(
-        "login.html",
-        problem=escape(problem.title),
-        remedy=escape(" ".join(problem.remediation)),
-        ref=escape(ref),
-    )
+    told = f'<p role="alert">{escape(problem.title)}</p>' if tried else ""
+    response = _page("login.html", problem=told, ref=escape(ref))
     response.set_status(401)
     return response
 
