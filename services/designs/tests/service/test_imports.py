@@ -25,6 +25,7 @@ from meshery_contracts.keys import Key, bits_of
 from meshery_contracts.messages import Nothing
 from meshery_testkit.asking import Client
 from meshery_testkit.builders import a_component, a_design_file
+from meshery_testkit.hosting import processes_beside
 from meshery_testkit.stub_registry import StubRegistry
 
 pytestmark = pytest.mark.usefixtures("service")
@@ -128,8 +129,10 @@ async def test_an_import_is_repeated_though_the_registry_is_away(client: Client,
 
 async def test_a_large_file_is_read_beside_the_service(client: Client, kinds: StubRegistry) -> None:
     manifest = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings-{}}}\ndata: {{key: value}}\n"
+    assert processes_beside() == 0
     outcome = await imported(client, "".join(manifest.format(n) for n in range(1000)))
     assert len(components(outcome)) == 1000
+    assert processes_beside() == 1
 
 
 async def test_the_supported_types(client: Client) -> None:
