@@ -32,6 +32,11 @@ async def _value(dsn: str, sql: str) -> object:
         await connection.close()
 
 
+def mapped_by(pid: int) -> str:
+    """The memory of a process, with the files that it is of."""
+    return Path(f"/proc/{pid}/maps").read_text()
+
+
 async def test_data_are_found_again(data: Path) -> None:
     async with postgres(data, durable=False) as server:
         await _value(server.admin_dsn(), "create table kept as select 7 as x")
@@ -52,6 +57,11 @@ async def test_settings_fit_a_small_machine(data: Path) -> None:
         )
         assert collation == "C.UTF-8"
         await _value(server.admin_dsn(), "create extension pg_trgm")
+
+
+async def test_a_killed_throw_away_server_leaves_nothing_beside_its_data(data: Path) -> None:
+    async with postgres(data, durable=False) as server:
+        assert "/dev/shm/PostgreSQL." not in await asyncio.to_thread(mapped_by, server.process.pid)
 
 
 async def test_a_wrong_password_is_refused(data: Path) -> None:

@@ -62,7 +62,12 @@ _SETTINGS = {
 }
 # synchronous_commit stays on: without fsync it costs nothing that can be measured (3 to 8 % of a
 # single insert), and off would lose the last commits when the server is killed.
-_THROW_AWAY_SETTINGS = {"fsync": "off", "full_page_writes": "off"}
+_THROW_AWAY_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    # In the data, which go: what is in /dev/shm stays there for ever when the server is killed.
+    "dynamic_shared_memory_type": "mmap",
+}
 
 
 @dataclass(frozen=True)
