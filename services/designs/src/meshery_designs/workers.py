@@ -194,7 +194,7 @@ class ConnectionFacts:
                 continue
             async with self._db.transaction(fact.organization_id) as tx:
                 if not await inbox.seen(tx, "connections", one.message_id):
-                    await self._deployed.forget_cluster(tx, fact.connection_id)
+                    await self._deployed.forget_cluster(tx, fact.connection_id, fact.organization_id)
 
 
 def _failure(steps: Sequence[Step]) -> Problem:

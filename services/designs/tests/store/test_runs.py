@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -210,5 +211,32 @@ async def test_a_cluster_that_is_gone_is_forgotten(db: Database) -> None:
     design, elsewhere = uuid4(), uuid4()
     await add(db, design, a_step(uid="u1"), a_step(1, uid="u2", connection_id=elsewhere))
     async with db.transaction(ORGANIZATION) as tx:
-        assert await DEPLOYED.forget_cluster(tx, CLUSTER) == 1
+        assert await DEPLOYED.forget_cluster(tx, CLUSTER, ORGANIZATION) == 1
     assert await DEPLOYED.connections(db.within(ORGANIZATION), design) == {elsewhere}
+
+
+async def test_nothing_is_noted_in_a_cluster_that_is_gone(db: Database) -> None:
+    """A run was under way when its connection was deleted: the design could never be deleted again."""
+    design, elsewhere = uuid4(), uuid4()
+    async with db.transaction(ORGANIZATION) as tx:
+        await DEPLOYED.forget_cluster(tx, CLUSTER, ORGANIZATION)
+    await add(db, design, a_step(), a_step(connection_id=elsewhere))
+    assert await DEPLOYED.connections(db.within(ORGANIZATION), design) == {elsewhere}
+
+
+async def test_what_is_just_being_noted_is_forgotten_as_well(db: Database) -> None:
+    design, other = uuid4(), uuid4()
+
+    async def forget() -> None:
+        async with db.transaction(ORGANIZATION) as tx:
+            await DEPLOYED.forget_cluster(tx, CLUSTER, ORGANIZATION)
+
+    async with asyncio.TaskGroup() as group, db.transaction(ORGANIZATION) as tx:
+        await DEPLOYED.add(tx, design, ORGANIZATION, 1, [a_step()])
+        # Runs do not wait for each other.
+        await add(db, other, a_step(name="api"))
+        forgetting = group.create_task(forget())
+        await asyncio.wait([forgetting], timeout=0.3)
+        assert not forgetting.done()
+    for one in (design, other):
+        assert await deployed(db, one) == {}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from meshery_common.database import Queries, Row, Transaction
 from meshery_contracts.clusters import ObjectReference
 from meshery_designs.domain.plans import Deployed
 from meshery_designs.domain.steps import Step
+
+#: The lock on a cluster: shared by who adds objects in it.
+_OF_CLUSTER: LiteralString = "hashtextextended('deployed in ' || $1::uuid::text, 0)"
 
 
 class DeployedStore:
@@ -68,10 +71,14 @@ class DeployedStore:
     async def add(
         self, tx: Transaction, design_id: UUID, organization_id: UUID, version: int, steps: Sequence[Step]
     ) -> None:
-        """These objects are in their clusters, or (without a uid) are about to be.
+        """These objects are in their clusters, or (without a uid) are about to be; nothing is in one that is gone.
 
         An object has one owner: what another design has put there is this design's from now on.
         """
+        if not steps:
+            return
+        gone = await self._gone(tx, {one.connection_id for one in steps})
+        steps = [one for one in steps if one.connection_id not in gone]
         await tx.executemany(
             """
             insert into deployed_objects
@@ -117,9 +124,25 @@ class DeployedStore:
             [_key(design_id, one) for one in steps],
         )
 
-    async def forget_cluster(self, tx: Transaction, connection_id: UUID) -> int:
+    async def forget_cluster(self, tx: Transaction, connection_id: UUID, organization_id: UUID) -> int:
         """A cluster is no longer connected for good; how many objects it had."""
+        # What others are just adding is waited for, and goes, too.
+        await tx.execute(f"select pg_advisory_xact_lock({_OF_CLUSTER})", connection_id)
+        await tx.execute(
+            "insert into clusters_gone (connection_id, organization_id) values ($1, $2) on conflict do nothing",
+            connection_id,
+            organization_id,
+        )
         return await tx.execute("delete from deployed_objects where connection_id = $1", connection_id)
+
+    async def _gone(self, tx: Transaction, connection_ids: set[UUID]) -> set[UUID]:
+        """Which of the clusters are gone. None of the others goes before the transaction ends."""
+        for connection_id in sorted(connection_ids):
+            await tx.execute(f"select pg_advisory_xact_lock_shared({_OF_CLUSTER})", connection_id)
+        rows = await tx.fetch(
+            "select connection_id from clusters_gone where connection_id = any($1)", list(connection_ids)
+        )
+        return {row["connection_id"] for row in rows}
 
 
 def reference_of(row: Row) -> ObjectReference:
