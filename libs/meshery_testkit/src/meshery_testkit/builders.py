@@ -38,6 +38,22 @@ def a_definition(kind: str = "Gadget", **fields: Any) -> dict[str, Any]:
     return a_component("CustomResourceDefinition", f"{kind.lower()}s.example.com", **given)
 
 
+def a_crd(group: str) -> dict[str, Any]:
+    """The CRD of a kind Thing of this group, in version v1 and in namespaces, with an integer `size`."""
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"things.{group}"},
+        "spec": {
+            "group": group,
+            "names": {"kind": "Thing", "plural": "things"},
+            "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+
+
 def a_design_file(*components: dict[str, Any], name: str = "shop") -> str:
     """A design file with these components, as JSON text."""
     return orjson.dumps({"name": name, "components": list(components)}).decode()

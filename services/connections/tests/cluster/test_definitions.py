@@ -22,6 +22,7 @@ from meshery_contracts.connections import RegisterDefinitions
 from meshery_contracts.errors import Forbidden
 from meshery_contracts.imports import ImportDefinitions
 from meshery_contracts.keys import Key, bits_of
+from meshery_testkit.builders import a_crd
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.nats import NATSForTests, People
 
@@ -59,18 +60,7 @@ async def imported(
 
 async def apply(ask: Ask, caller: Caller, connection_id: UUID, group: str) -> None:
     """Have the cluster know a kind of this group."""
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"things.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Thing", "plural": "things"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": SCHEMA}],
-        },
-    }
-    request = clusters.ApplyObjects(connection_id=connection_id, objects=[crd])
+    request = clusters.ApplyObjects(connection_id=connection_id, objects=[a_crd(group)])
     assert (await ask(clusters.APPLY_OBJECTS, request, caller)).results[0].problem is None
 
 

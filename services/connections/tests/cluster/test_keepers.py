@@ -21,6 +21,7 @@ from meshery_contracts import clusters, discovery
 from meshery_contracts import connections as contract
 from meshery_contracts.caller import Caller
 from meshery_contracts.connections import ConnectionId, ConnectionStatus, RegisterKubeconfig, SetStatus
+from meshery_testkit.builders import a_crd
 from meshery_testkit.cluster import ClusterForTests
 from meshery_testkit.hosting import hosted
 from meshery_testkit.nats import NATSForTests, People
@@ -223,19 +224,7 @@ async def test_a_new_crd_is_registered_as_custom(
     await seen(ask, caller, connection_id, "components", "registered")
     before = len(learned)
     group = f"g{uuid4().hex[:8]}.example.org"
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"size": {"type": "integer"}}}}
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"things.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Thing", "plural": "things"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
-    request = clusters.ApplyObjects(connection_id=connection_id, objects=[crd])
+    request = clusters.ApplyObjects(connection_id=connection_id, objects=[a_crd(group)])
     assert (await ask(clusters.APPLY_OBJECTS, request, caller)).results[0].problem is None
     await eventually(lambda: len(learned) > before)
     # Nothing else is sent again.

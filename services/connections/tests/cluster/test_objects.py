@@ -18,6 +18,7 @@ from meshery_contracts.clusters import (
     ReadObjects,
 )
 from meshery_contracts.errors import Invalid, NotFound, Word
+from meshery_testkit.builders import a_crd
 from meshery_testkit.nats import People
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(180)]
@@ -165,26 +166,6 @@ async def test_a_kind_is_found_right_after_its_crd(
     ask: Ask, caller: Caller, connection_id: UUID, name: str
 ) -> None:
     group = f"{name}.example.org"
-    crd = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"things.{group}"},
-        "spec": {
-            "group": group,
-            "names": {"kind": "Thing", "plural": "things"},
-            "scope": "Namespaced",
-            "versions": [
-                {
-                    "name": "v1",
-                    "served": True,
-                    "storage": True,
-                    "schema": {
-                        "openAPIV3Schema": {"type": "object", "properties": {"size": {"type": "integer"}}}
-                    },
-                }
-            ],
-        },
-    }
     thing = {"apiVersion": f"{group}/v1", "kind": "Thing", "metadata": {"name": name}, "size": 3}
 
     async def apply(manifest: dict[str, Any]) -> clusters.ObjectResult:
@@ -193,7 +174,7 @@ async def test_a_kind_is_found_right_after_its_crd(
         return result
 
     assert (await apply(thing)).problem is not None
-    assert (await apply(crd)).problem is None
+    assert (await apply(a_crd(group))).problem is None
     while (applied := await apply(thing)).problem is not None:
         assert applied.problem.code == "kind_unknown"
     assert applied.object is not None
